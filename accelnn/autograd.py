@@ -1,0 +1,458 @@
+"""The computation graph: a Tensor is an array and the operation that made it.
+
+An operation is a pair: the forward array, and a function that turns the gradient of the result
+into the gradients of the inputs. ``backward`` visits the operations in reverse topological order
+and sums over the children of a node, so that branches are right by construction.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from accelnn.backends import Backend, resolve_backend
+from accelnn.errors import GraphError
+
+_recording: ContextVar[bool] = ContextVar("accelnn_recording", default=True)
+
+Backward = Callable[[Any], Sequence[Any]]
+
+
+class Node:
+    """The operation that made a tensor: its name, its inputs and the way back to them."""
+
+    __slots__ = ("backward", "name", "parents")
+
+    def __init__(self, name: str, parents: tuple["Tensor", ...], backward: Backward) -> None:
+        self.name = name
+        self.parents = parents
+        self.backward: Backward | None = backward  # None once a backward pass has used it
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Operations inside leave no graph behind.
+
+    Examples
+    --------
+    >>> import accelnn
+    >>> w = accelnn.Tensor([2.0], requires_grad=True)
+    >>> with accelnn.no_grad():
+    ...     (w * 3).requires_grad
+    False
+    """
+    token = _recording.set(False)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+class Tensor:
+    """An n-dimensional array that remembers how it was computed.
+
+    Parameters
+    ----------
+    data : array, nested sequence of numbers or Tensor
+        Python floats become float32 as in PyTorch; arrays keep their dtype and are not copied.
+    requires_grad : bool
+        Whether ``backward`` leaves a gradient here.
+    dtype : dtype, optional
+    backend : str or Backend
+        "auto" follows ``use_backend``, ``ACCELNN_BACKEND``, the place of ``data``, then NumPy.
+
+    Attributes
+    ----------
+    data : array
+        The array itself, of the backend's library.
+    grad : Tensor or None
+        Sum of the gradients that backward passes left here.
+    backend : Backend
+
+    Examples
+    --------
+    The graph of L = 3 (a + b c) at a, b, c = 5, 3, 2:
+
+    >>> from accelnn import Tensor
+    >>> a, b, c = (Tensor(v, requires_grad=True) for v in (5.0, 3.0, 2.0))
+    >>> L = 3 * (a + b * c)
+    >>> L.backward()
+    >>> L.item(), a.grad.item(), b.grad.item(), c.grad.item()
+    (33.0, 3.0, 6.0, 9.0)
+    """
+
+    __slots__ = ("_node", "_retain", "backend", "data", "grad", "requires_grad")
+    data: Any
+    backend: Backend
+    requires_grad: bool
+    grad: "Tensor | None"
+    _node: Node | None
+    _retain: bool
+    __array_priority__ = 100  # ndarray * Tensor is left to Tensor
+
+    def __init__(
+        self,
+        data: Any,
+        requires_grad: bool = False,
+        *,
+        dtype: Any = None,
+        backend: str | Backend = "auto",
+    ) -> None:
+        if isinstance(data, Tensor):
+            backend = data.backend if backend == "auto" else backend
+            data = data.data
+        self.backend = resolve_backend(backend, data)
+        if dtype is None and not hasattr(data, "dtype"):
+            dtype = _python_dtype(data)
+        self.data = self.backend.asarray(data, dtype=dtype)
+        if requires_grad and not _is_float(self.data):
+            raise TypeError(
+                f"only float32 and float64 tensors have gradients, got {self.data.dtype}; "
+                "pass dtype='float32' or leave requires_grad out"
+            )
+        self.requires_grad = requires_grad
+        self.grad = None
+        self._node = None
+        self._retain = False
+
+    @classmethod
+    def _of(cls, data: Any, backend: Backend) -> "Tensor":
+        """Wrap an array of ``backend`` as it is."""
+        made = object.__new__(Tensor)
+        made.data, made.backend = data, backend
+        made.requires_grad, made.grad, made._node, made._retain = False, None, None, False
+        return made
+
+    # What it is -------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return tuple(self.data.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.data.shape)
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the elements, as the backend's library names it."""
+        return self.data.dtype
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made it."""
+        return self._node is None
+
+    def __len__(self) -> int:
+        return int(self.data.shape[0])
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.numpy(), separator=", ", prefix="Tensor(")
+        made = f", op={self._node.name}" if self._node else ""
+        wants = ", requires_grad=True" if self.requires_grad and not self._node else ""
+        return f"Tensor({values}, dtype={self.data.dtype}{made}{wants})"
+
+    def numpy(self) -> Any:
+        """Return the values as a NumPy array, without a copy where the memory allows it."""
+        return self.backend.to_numpy(self.data)
+
+    def item(self) -> Any:
+        """Return the only element as a Python number."""
+        return self.numpy().item()
+
+    def tolist(self) -> Any:
+        """Return nested Python lists."""
+        return self.numpy().tolist()
+
+    def detach(self) -> "Tensor":
+        """Return the same array outside the graph."""
+        return Tensor._of(self.data, self.backend)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of a tensor inside the graph, too."""
+        self._retain = True
+
+    # The way back -----------------------------------------------------------------------------
+
+    def backward(self, gradient: Any = None, *, retain_graph: bool = False) -> None:
+        """Add the gradients of this tensor to ``.grad`` of all it was computed from.
+
+        Parameters
+        ----------
+        gradient : array or Tensor of this shape, optional
+            Gradient of whatever comes after; 1 for a tensor of one element.
+        retain_graph : bool
+            Keep the graph for another backward pass.
+
+        Raises
+        ------
+        GraphError
+            For a tensor that was not computed from any with ``requires_grad``, for one of several
+            elements without ``gradient``, and for a graph that was used up already.
+        """
+        if not self.requires_grad:
+            raise GraphError(
+                "backward() of a tensor that needs no gradient: no tensor it was computed from has "
+                "requires_grad=True, or it was computed under no_grad()"
+            )
+        seed = self._seed(gradient)
+        order = topological_order(self)
+        for made in (t._node for t in order if t._node is not None):
+            if made.backward is None:  # found out before any gradient is written
+                raise GraphError(
+                    f"this graph was used up by an earlier backward pass (at {made.name}); compute "
+                    "the forward pass again or call backward(retain_graph=True) the first time"
+                )
+        grads: dict[int, Any] = {id(self): seed}
+        for tensor in reversed(order):
+            grad = grads.pop(id(tensor), None)
+            if grad is None:
+                continue
+            node = tensor._node
+            if node is None or tensor._retain:
+                held = tensor.grad
+                total = grad if held is None else held.data + grad
+                tensor.grad = Tensor._of(total, tensor.backend)
+            if node is None or node.backward is None:
+                continue
+            for parent, part in zip(node.parents, node.backward(grad), strict=True):
+                if parent.requires_grad:
+                    before = grads.get(id(parent))
+                    grads[id(parent)] = part if before is None else before + part
+            if not retain_graph:
+                node.backward = None
+
+    def _seed(self, gradient: Any) -> Any:
+        if gradient is None:
+            if self.data.size != 1:
+                raise GraphError(
+                    f"backward() of a tensor of shape {self.shape} needs gradient=, an array of "
+                    "that shape; only a tensor of one element can do without"
+                )
+            return self.backend.xp.ones_like(self.data)
+        seed = gradient.data if isinstance(gradient, Tensor) else gradient
+        seed = self.backend.asarray(seed, dtype=self.data.dtype)
+        if tuple(seed.shape) != self.shape:
+            raise ValueError(
+                f"gradient has shape {tuple(seed.shape)}, expected the tensor's, {self.shape}"
+            )
+        return seed
+
+    # Arithmetic -------------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> "Tensor":
+        a, b = self, self._other(other)
+
+        def backward(g: Any) -> tuple[Any, Any]:
+            return unbroadcast(g, a.shape), unbroadcast(g, b.shape)
+
+        return record("add", a.data + b.data, (a, b), backward)
+
+    def __sub__(self, other: Any) -> "Tensor":
+        a, b = self, self._other(other)
+
+        def backward(g: Any) -> tuple[Any, Any]:
+            return unbroadcast(g, a.shape), unbroadcast(-g, b.shape)
+
+        return record("sub", a.data - b.data, (a, b), backward)
+
+    def __mul__(self, other: Any) -> "Tensor":
+        a, b = self, self._other(other)
+
+        def backward(g: Any) -> tuple[Any, Any]:
+            return unbroadcast(g * b.data, a.shape), unbroadcast(g * a.data, b.shape)
+
+        return record("mul", a.data * b.data, (a, b), backward)
+
+    def __truediv__(self, other: Any) -> "Tensor":
+        a, b = self, self._other(other)
+
+        def backward(g: Any) -> tuple[Any, Any]:
+            by_b = g / b.data
+            return unbroadcast(by_b, a.shape), unbroadcast(-by_b * a.data / b.data, b.shape)
+
+        return record("div", a.data / b.data, (a, b), backward)
+
+    def __pow__(self, exponent: float) -> "Tensor":
+        if not isinstance(exponent, int | float):
+            raise TypeError(f"the exponent must be a Python number, got {type(exponent).__name__}")
+        x = self
+
+        def backward(g: Any) -> tuple[Any]:
+            return (g * exponent * x.data ** (exponent - 1),)
+
+        return record("pow", x.data**exponent, (x,), backward)
+
+    def __neg__(self) -> "Tensor":
+        return record("neg", -self.data, (self,), lambda g: (-g,))
+
+    def __radd__(self, other: Any) -> "Tensor":
+        return self._other(other) + self
+
+    def __rsub__(self, other: Any) -> "Tensor":
+        return self._other(other) - self
+
+    def __rmul__(self, other: Any) -> "Tensor":
+        return self._other(other) * self
+
+    def __rtruediv__(self, other: Any) -> "Tensor":
+        return self._other(other) / self
+
+    def __matmul__(self, other: Any) -> "Tensor":
+        a, b = self, self._other(other)
+        if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
+            raise ValueError(f"@ expects (n, k) @ (k, m), got {a.shape} @ {b.shape}")
+        matmul = a.backend.matmul
+
+        def backward(g: Any) -> tuple[Any, Any]:
+            return matmul(g, b.data, tb=True), matmul(a.data, g, ta=True)
+
+        return record("matmul", matmul(a.data, b.data), (a, b), backward)
+
+    def exp(self) -> "Tensor":
+        """``eˣ``, element by element."""
+        y = self.backend.xp.exp(self.data)
+        return record("exp", y, (self,), lambda g: (g * y,))
+
+    def log(self) -> "Tensor":
+        """Natural logarithm, element by element."""
+        x = self.data
+        return record("log", self.backend.xp.log(x), (self,), lambda g: (g / x,))
+
+    def sum(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
+        """Sum over one axis, or over all."""
+        x, xp = self, self.backend.xp
+
+        def backward(g: Any) -> tuple[Any]:
+            if axis is not None and not keepdims:
+                g = xp.expand_dims(g, axis)
+            return (xp.broadcast_to(g, x.shape),)
+
+        return record("sum", xp.sum(x.data, axis=axis, keepdims=keepdims), (x,), backward)
+
+    def mean(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
+        """Mean over one axis, or over all."""
+        count = self.data.size if axis is None else self.shape[axis]
+        return self.sum(axis, keepdims) / count
+
+    # Shape ------------------------------------------------------------------------------------
+
+    def reshape(self, *shape: int | tuple[int, ...]) -> "Tensor":
+        """Return the same elements, in C order, in another shape."""
+        x, xp = self, self.backend.xp
+        new = shape[0] if shape and isinstance(shape[0], tuple) else shape
+        return record("reshape", xp.reshape(x.data, new), (x,), lambda g: (xp.reshape(g, x.shape),))
+
+    @property
+    def T(self) -> "Tensor":  # noqa: N802 - the field's name
+        """The transpose of a matrix."""
+        if self.ndim != 2:
+            raise ValueError(f".T is the transpose of a matrix, got shape {self.shape}")
+        return record("transpose", self.data.T, (self,), lambda g: (g.T,))
+
+    def __getitem__(self, index: Any) -> "Tensor":
+        x, xp = self, self.backend.xp
+        index = index.data if isinstance(index, Tensor) else index
+
+        def backward(g: Any) -> tuple[Any]:
+            full = xp.zeros_like(x.data)
+            xp.add.at(full, index, g)  # an element taken twice gets both gradients
+            return (full,)
+
+        return record("getitem", x.data[index], (x,), backward)
+
+    def _other(self, other: Any) -> "Tensor":
+        """Return the other operand on this tensor's backend; numbers take its dtype."""
+        if isinstance(other, Tensor):
+            if other.backend is not self.backend:
+                raise TypeError(
+                    f"tensors of two backends, {self.backend.name!r} and {other.backend.name!r}, "
+                    "in one operation; make both on the same one (use_backend, or backend=)"
+                )
+            return other
+        dtype = self.data.dtype if isinstance(other, int | float) else None
+        return Tensor(other, dtype=dtype, backend=self.backend)
+
+
+class Parameter(Tensor):
+    """A tensor that belongs to a layer and is learned: ``requires_grad`` unless said otherwise."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        data: Any,
+        requires_grad: bool = True,
+        *,
+        dtype: Any = None,
+        backend: str | Backend = "auto",
+    ) -> None:
+        super().__init__(data, requires_grad, dtype=dtype, backend=backend)
+
+
+def record(name: str, data: Any, parents: tuple[Tensor, ...], backward: Backward) -> Tensor:
+    """Wrap a result and, if a gradient will be wanted, remember how it was made.
+
+    Parameters
+    ----------
+    name : str
+        Of the operation, for messages and pictures.
+    data : array
+        The result.
+    parents : tuple of Tensor
+    backward : callable
+        From the gradient of the result to one gradient per parent, of the parent's shape.
+    """
+    made = Tensor._of(data, parents[0].backend)
+    if _recording.get() and any(p.requires_grad for p in parents):
+        made.requires_grad = True
+        made._node = Node(name, parents, backward)
+    return made
+
+
+def topological_order(root: Tensor) -> list[Tensor]:
+    """Return all tensors that need a gradient, each after those it was computed from.
+
+    Without recursion: a graph may be deeper than Python's stack.
+    """
+    order: list[Tensor] = []
+    seen = {id(root)}
+    stack = [(root, iter(root._node.parents if root._node else ()))]
+    while stack:
+        tensor, parents = stack[-1]
+        parent = next(parents, None)
+        if parent is None:
+            order.append(tensor)
+            stack.pop()
+        elif parent.requires_grad and id(parent) not in seen:
+            seen.add(id(parent))
+            stack.append((parent, iter(parent._node.parents if parent._node else ())))
+    return order
+
+
+def unbroadcast(grad: Any, shape: tuple[int, ...]) -> Any:
+    """Sum a gradient over the axes along which its operand was broadcast from ``shape``."""
+    extra = len(grad.shape) - len(shape)
+    if extra:
+        grad = grad.sum(axis=tuple(range(extra)))
+    axes = tuple(i for i, n in enumerate(shape) if n == 1 and grad.shape[i] != 1)
+    return grad.sum(axis=axes, keepdims=True) if axes else grad
+
+
+def _is_float(x: Any) -> bool:
+    return str(x.dtype).rpartition(".")[2] in ("float32", "float64")
+
+
+def _python_dtype(data: Any) -> Any:
+    """Return the dtype for Python numbers: float32, int64 or bool."""
+    kind = np.asarray(data).dtype
+    if kind.kind not in "fiub":
+        raise TypeError(
+            f"expected numbers, got {type(data).__name__} that NumPy reads as {kind}; "
+            "rows of different lengths are a common cause"
+        )
+    return np.float32 if kind.kind == "f" else kind

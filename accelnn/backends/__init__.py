@@ -1,0 +1,166 @@
+"""Backends by name: which there are, which one is meant, and why one cannot run.
+
+Importing this module imports no optional library; a backend is imported when it is first asked for.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, cast
+
+from accelnn.backends.base import Backend as Backend
+from accelnn.backends.base import Status as Status
+from accelnn.backends.base import on_gpu
+from accelnn.errors import BackendUnavailable
+
+#: Name -> "module:class", imported when first asked for, or the class itself.
+_REGISTRY: dict[str, str | type[Backend]] = {
+    "numpy": "accelnn.backends.numpy_backend:NumpyBackend",
+    "numba": "accelnn.backends.numba_backend:NumbaBackend",
+    "cupy": "accelnn.backends.cupy_backend:CupyBackend",
+}
+_instances: dict[str, Backend] = {}
+_lock = threading.Lock()
+_chosen: ContextVar[Backend | None] = ContextVar("accelnn_backend", default=None)
+
+#: A fit of less work than this is done before Numba is even imported (about 0.5 s with a warm
+#: cache, which NumPy fills with some 10 GFLOP on two cores).
+NUMBA_FROM_FLOPS = 2e10
+#: A fit of less work is not worth a CUDA context, the kernels' first compilation and the copies.
+CUPY_FROM_FLOPS = 2e11
+
+
+def register_backend(name: str, backend: str | type[Backend]) -> None:
+    """Make a backend known under ``name``, replacing one of that name.
+
+    Parameters
+    ----------
+    name : str
+    backend : str or subclass of Backend
+        "module:class", imported at first use, or the class itself.
+    """
+    if name == "auto":
+        raise ValueError("a backend cannot be called 'auto': that name means 'choose one for me'")
+    with _lock:
+        _REGISTRY[name] = backend
+        _instances.pop(name, None)
+
+
+def get_backend(name: str | Backend) -> Backend:
+    """Return the one instance of a backend.
+
+    Parameters
+    ----------
+    name : str or Backend
+        A Backend is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    BackendUnavailable
+        Where its library or device is missing; the message says what to do.
+    """
+    if isinstance(name, Backend):
+        return name
+    backend_class = _backend_class(name)
+    with _lock:
+        if name not in _instances:
+            try:
+                _instances[name] = backend_class()
+            except ModuleNotFoundError as error:
+                raise BackendUnavailable(
+                    name, f"{error.name} is not installed", f"Run: pip install {error.name}"
+                ) from error
+        return _instances[name]
+
+
+def _backend_class(name: Any) -> type[Backend]:
+    if not isinstance(name, str) or name not in _REGISTRY:
+        close = get_close_matches(str(name), _REGISTRY, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        known = ", ".join(repr(k) for k in _REGISTRY)
+        raise ValueError(f"unknown backend {name!r}: expected 'auto' or one of {known}{hint}")
+    target = _REGISTRY[name]
+    if isinstance(target, str):
+        module, _, attribute = target.partition(":")
+        target = cast("type[Backend]", getattr(import_module(module), attribute))
+    return target
+
+
+@contextmanager
+def use_backend(name: str | Backend) -> Iterator[Backend]:
+    """Make ``name`` the backend of everything created inside, in this thread or task only.
+
+    Examples
+    --------
+    >>> import accelnn
+    >>> with accelnn.use_backend("numpy"):
+    ...     accelnn.Tensor([1.0]).backend
+    <accelnn backend 'numpy'>
+    """
+    backend = get_backend(name)
+    token = _chosen.set(backend)
+    try:
+        yield backend
+    finally:
+        _chosen.reset(token)
+
+
+def resolve_backend(
+    backend: str | Backend = "auto", *arrays: Any, flops: float | None = None
+) -> Backend:
+    """Choose a backend; the first that is given wins.
+
+    The argument unless "auto", ``use_backend``, the environment variable ``ACCELNN_BACKEND``, an
+    array that lies on a GPU. Otherwise NumPy, or for a fit of known work what ``choose_for_fit``
+    says.
+
+    Parameters
+    ----------
+    backend : str or Backend
+    *arrays
+        What the caller was given; only their place is looked at.
+    flops : float, optional
+        Floating-point operations of the whole fit.
+    """
+    if backend != "auto":
+        return get_backend(backend)
+    if (chosen := _chosen.get()) is not None:
+        return chosen
+    if (named := os.environ.get("ACCELNN_BACKEND", "auto")) not in ("", "auto"):
+        return get_backend(named)
+    if place := next((p for p in map(on_gpu, arrays) if p is not None), None):
+        return get_backend(place)
+    return get_backend("numpy" if flops is None else choose_for_fit(flops))
+
+
+def choose_for_fit(flops: float) -> str:
+    """Return the name of the backend that should do a fit of so many operations soonest."""
+    if flops >= CUPY_FROM_FLOPS and _usable("cupy"):
+        return "cupy"
+    if flops >= NUMBA_FROM_FLOPS and _usable("numba"):
+        return "numba"
+    return "numpy"
+
+
+def _usable(name: str) -> bool:
+    """Whether a backend can run; asking about CuPy initialises CUDA, if it is installed."""
+    return _backend_class(name).status().usable
+
+
+def list_backends() -> list[Status]:
+    """Say for every known backend what it runs on, or why it cannot run and what to do.
+
+    Asking about CuPy initialises CUDA in this process, if CuPy is installed.
+
+    Examples
+    --------
+    >>> [status.name for status in accelnn.list_backends()][:2]
+    ['numpy', 'numba']
+    """
+    return [_backend_class(name).status() for name in _REGISTRY]

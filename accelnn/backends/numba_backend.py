@@ -1,0 +1,56 @@
+"""Numba: loops compiled for this machine; a range of minibatches is one call into compiled code."""
+
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, ClassVar
+
+import numpy as np
+
+from accelnn.backends.base import Backend, Status
+from accelnn.backends.numpy_backend import blas_name, cpu_name, cpu_threads
+from accelnn.backends.plan import Plan
+
+
+class NumbaBackend(Backend):
+    """Compiled loops on NumPy arrays, products by BLAS from inside them."""
+
+    name: ClassVar[str] = "numba"
+    folder: ClassVar[str] = "on_numba"
+    xp: Any = np
+
+    def announce(self, say: Callable[[], None]) -> Any:
+        """Return a context in which ``say`` is called once if something is compiled."""
+        from accelnn.kernels.on_numba._jit import announce
+
+        return announce(say)
+
+    def run_steps(self, plan: Plan, first: int, last: int, scalars: Any) -> None:
+        """Train on minibatches ``first`` to ``last`` in one compiled call."""
+        from accelnn.kernels.on_numba import program
+
+        program.run_steps(plan, first, last, scalars)
+
+    def run_forward(self, plan: Plan, X: Any, out: Any) -> None:
+        """Write the outputs for all rows of ``X`` in one compiled call."""
+        from accelnn.kernels.on_numba import program
+
+        program.run_forward(plan, X, out)
+
+    @classmethod
+    def status(cls) -> Status:
+        """Say which Numba, without importing it."""
+        try:
+            found = version("numba")
+        except PackageNotFoundError:
+            return Status(
+                cls.name, False, reason="numba is not installed", remedy="Run: pip install numba"
+            )
+        return Status(
+            cls.name,
+            True,
+            library="numba",
+            version=found,
+            device=cpu_name(),
+            threads=cpu_threads(),
+            blas=blas_name(),
+        )

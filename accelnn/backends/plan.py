@@ -1,0 +1,98 @@
+"""The data of a program: a table of layers over flat buffers, ready for a backend to run.
+
+::
+
+    params  [ W1 | W2 | W3 | b1 | b2 | b3 ]        one flat array, grads and states alike
+    work    [ minibatch | z1=a1 | z2=a2 | z3 ]     each `batch_size` rows, C order
+    deltas  [ ping | pong ]                        gradients of the layer outputs, swept backwards
+
+Weights come before biases, so that a decay of the weights alone is two update calls, not six.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from accelnn.kernels import table as t
+
+
+@dataclass(frozen=True)
+class Update:
+    """How a step changes the parameters; what varies from step to step is in the scalars.
+
+    Attributes
+    ----------
+    kind : int
+        Code of ``kernels/table.py``.
+    beta1, beta2 : float
+        Adam's; ``beta1`` is the momentum of "momentum".
+    nesterov : bool
+    decay_weights, decay_biases : float
+        Added to the gradient times the parameter.
+    decay_per_row : bool
+        Whether the decays are divided by the rows of the minibatch (scikit-learn's ``alpha``).
+    """
+
+    kind: int = t.NO_UPDATE
+    beta1: float = 0.0
+    beta2: float = 0.0
+    nesterov: bool = False
+    decay_weights: float = 0.0
+    decay_biases: float = 0.0
+    decay_per_row: bool = False
+
+    @property
+    def n_states(self) -> int:
+        """Number of state vectors as long as the parameters."""
+        return {t.NO_UPDATE: 0, t.SGD: 0, t.MOMENTUM: 1, t.ADAM: 2}[self.kind]
+
+
+@dataclass
+class Plan:
+    """A lowered stack with its buffers.
+
+    Attributes
+    ----------
+    table : ndarray of RECORD, on the host
+    loss : int
+        Code of ``kernels/table.py``.
+    loss_scale : float
+        Weight of a row's loss in the total; divided by the rows if ``loss_mean``.
+    update : Update
+    batch_size, n_in, n_out : int
+    n_weights : int
+        ``params[:n_weights]`` are weights, the rest biases.
+    params, grads : array of shape (n_params,)
+    states : array of shape (update.n_states, n_params)
+    work : array of shape (batch_size * widths,)
+    deltas : array of shape (2, batch_size * widest)
+    X : array of shape (n, n_in), y : (n,) int64 or (n, n_out), order : (n,) int64
+        What it trains on, set by ``Program.bind``.
+    row_losses : array of shape (n,)
+        The loss of each row, by its place in ``order``.
+    views : dict
+        What a backend derives from the buffers, once per height of a minibatch.
+    """
+
+    table: Any
+    loss: int
+    loss_scale: float
+    loss_mean: bool
+    update: Update
+    batch_size: int
+    n_in: int
+    n_out: int
+    n_weights: int
+    params: Any
+    grads: Any
+    states: Any
+    work: Any
+    deltas: Any
+    X: Any = None
+    y: Any = None
+    order: Any = None
+    row_losses: Any = None
+    views: dict[Any, Any] = field(default_factory=dict)
+
+    def loss_weight(self, rows: int) -> float:
+        """Weight of one row of a minibatch of ``rows`` rows."""
+        return self.loss_scale / rows if self.loss_mean else self.loss_scale

@@ -1,0 +1,129 @@
+"""The command line: ``accelnn backends | train | bench | data``."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import accelnn
+from accelnn.errors import AccelnnError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(accelnn.__version__, prog_name="accelnn")
+def main() -> None:
+    """Dense neural networks on NumPy, Numba and CuPy."""
+
+
+@main.command()
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Also write a file.")
+def backends(json_file: str | None) -> None:
+    """List the backends: what each runs on, or why it cannot run and what to do."""
+    found = accelnn.list_backends()
+    table = Table("backend", "usable", "library", "device", "threads", "BLAS")
+    for s in found:
+        if s.usable:
+            threads = str(s.threads) if s.threads else ""
+            table.add_row(s.name, "yes", f"{s.library} {s.version}", s.device, threads, s.blas)
+        else:
+            table.add_row(s.name, "no", "", escape(f"{s.reason}. {s.remedy}"), "", "")
+    Console().print(table)
+    if json_file:
+        write_json(json_file, [vars(s) for s in found])
+
+
+@main.command()
+@click.option("--data", type=click.Path(file_okay=False), help="Folder with the MNIST files.")
+@click.option("--epochs", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--optimizer", type=click.Choice(["sgd", "adam"]), default="adam", show_default=True)
+@click.option("--lr", type=click.FloatRange(0, min_open=True), help="0.1 for sgd, 0.001 for adam.")
+@click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True)
+@click.option("--backend", "names", multiple=True, help="Repeat for several; default: all.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Also write a file.")
+def train(
+    data: str | None,
+    epochs: int,
+    optimizer: str,
+    lr: float | None,
+    batch_size: int,
+    names: tuple[str, ...],
+    seed: int,
+    json_file: str | None,
+) -> None:
+    """Train the MNIST network 784-512-512-10 on every backend and compare.
+
+    Without MNIST, and without a network to download it, it trains on the digits that ship inside
+    scikit-learn, and says so.
+    """
+    from accelnn import mnist_job
+
+    job = mnist_job.Job(epochs, optimizer, lr, batch_size, seed)
+    try:
+        chosen = mnist_job.choose(names)
+        dataset = mnist_job.load(data)
+        results = mnist_job.run(job, dataset, chosen, Console(stderr=True))
+    except (AccelnnError, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    Console().print(mnist_job.table(results, job, dataset))
+    if json_file:
+        write_json(json_file, results)
+    if names and any("reason" in result for result in results):
+        sys.exit(1)  # it was asked for by name and did not run
+
+
+@main.group()
+def data() -> None:
+    """Prepare data for a machine without a network."""
+
+
+@data.command()
+@click.option("--to", required=True, type=click.Path(file_okay=False), help="Folder to fill.")
+def mnist(to: str) -> None:
+    """Put the four MNIST files into a folder; use it by --data or ACCELNN_DATA."""
+    from accelnn.datasets import prepare_mnist
+
+    try:
+        files = prepare_mnist(to)
+    except (AccelnnError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    for file in files:
+        click.echo(file)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(pytest_arguments: tuple[str, ...]) -> None:
+    """Run the benchmark suites; further arguments go to pytest."""
+    for module in ("pytest", "pytest_benchmark"):
+        if find_spec(module) is None:
+            raise click.ClickException(
+                f"the bench needs {module}: python -m pip install 'accelnn[bench]'"
+            )
+    folder = find_spec("accelnn.bench")
+    assert folder is not None
+    assert folder.origin is not None
+    command = [sys.executable, "-m", "pytest", str(Path(folder.origin).parent)]
+    sys.exit(subprocess.call([*command, "--benchmark-only", *pytest_arguments]))
+
+
+def write_json(path: str, content: Any) -> None:
+    """Write JSON atomically: the file is the old one or the whole new one."""
+    target = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {target}: {error}") from error
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2)
+        file.write("\n")
+    os.replace(temporary, target)

@@ -1,0 +1,21 @@
+"""Layers and losses under PyTorch's names."""
+
+from accelnn.autograd import Parameter as Parameter
+from accelnn.nn import functional as functional
+from accelnn.nn.activations import ELU as ELU
+from accelnn.nn.activations import Identity as Identity
+from accelnn.nn.activations import LeakyReLU as LeakyReLU
+from accelnn.nn.activations import LogSoftmax as LogSoftmax
+from accelnn.nn.activations import ReLU as ReLU
+from accelnn.nn.activations import Sigmoid as Sigmoid
+from accelnn.nn.activations import Softmax as Softmax
+from accelnn.nn.activations import Tanh as Tanh
+from accelnn.nn.linear import Linear as Linear
+from accelnn.nn.losses import BCEWithLogitsLoss as BCEWithLogitsLoss
+from accelnn.nn.losses import CrossEntropyLoss as CrossEntropyLoss
+from accelnn.nn.losses import Loss as Loss
+from accelnn.nn.losses import MSELoss as MSELoss
+from accelnn.nn.module import Module as Module
+from accelnn.nn.shaping import Dropout as Dropout
+from accelnn.nn.shaping import Flatten as Flatten
+from accelnn.nn.shaping import Sequential as Sequential

@@ -1,0 +1,274 @@
+"""Layers and losses as functions: each is a pair of kernels of the tensor's backend."""
+
+from typing import Any
+
+from accelnn.autograd import Tensor, record
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``y = x Wᵀ + b``.
+
+    Parameters
+    ----------
+    x : Tensor of shape (..., in_features)
+    weight : Tensor of shape (out_features, in_features)
+    bias : Tensor of shape (out_features,), optional
+
+    Returns
+    -------
+    Tensor of shape (..., out_features)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    TypeError
+        If the dtypes or backends differ.
+    """
+    _check_linear(x, weight, bias)
+    be = x.backend
+    n_out, n_in = weight.shape
+    w, flipped = c_ordered(weight.data)
+    rows = be.xp.reshape(x.data, (-1, n_in)) if n_in else x.data
+    y = be.matmul(rows, w, tb=flipped)
+    if bias is not None:
+        y = be.add_bias(y, bias.data, out=y) if be.in_place else be.add_bias(y, bias.data)
+
+    def backward(dy: Any) -> list[Any]:
+        dy = be.xp.reshape(dy, (-1, n_out))
+        dx = be.matmul(dy, w, tb=not flipped) if x.requires_grad else None
+        grads = [
+            None if dx is None else be.xp.reshape(dx, x.shape),
+            be.matmul(rows, dy, ta=True).T if weight.requires_grad else None,
+        ]
+        return grads if bias is None else [*grads, be.sum_rows(dy)]
+
+    parents = (x, weight) if bias is None else (x, weight, bias)
+    return record("linear", be.xp.reshape(y, (*x.shape[:-1], n_out)), parents, backward)
+
+
+def c_ordered(w: Any) -> tuple[Any, bool]:
+    """Return (storage, flipped): a C-ordered matrix that is ``wᵀ``, or ``w`` itself if flipped.
+
+    A Linear's weight is the transpose of its storage (in_features, out_features), so nothing is
+    copied; neither is a weight that a user set as an ordinary (out, in) array.
+    """
+    flags = getattr(w, "flags", None)
+    flipped = flags is not None and flags.c_contiguous and not flags.f_contiguous
+    return (w, True) if flipped else (w.T, False)
+
+
+def _check_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    n_out, n_in = weight.shape
+    if x.ndim == 0 or x.shape[-1] != n_in:
+        raise ValueError(
+            f"Linear expects input of shape (..., {n_in}) for its weight of shape {weight.shape}, "
+            f"got {x.shape}"
+        )
+    if bias is not None and bias.shape != (n_out,):
+        raise ValueError(
+            f"Linear expects a bias of shape ({n_out},) for its weight of shape {weight.shape}, "
+            f"got {bias.shape}; a column would be added to every row: use bias.reshape({n_out})"
+        )
+    for name, other in (("weight", weight), ("bias", bias)):
+        if other is not None and other.dtype != x.dtype:
+            raise TypeError(
+                f"Linear got input of {x.dtype} for a {name} of {other.dtype}; convert the input, "
+                "or create the layer with dtype="
+            )
+        if other is not None and other.backend is not x.backend:
+            raise TypeError(
+                f"Linear's {name} is on backend {other.backend.name!r}, its input on "
+                f"{x.backend.name!r}; use Tensor(x, backend=...) or model.to(...)"
+            )
+
+
+def _from_output(name: str, x: Tensor, **how: Any) -> Tensor:
+    """Return an activation whose backward reads the output."""
+    forward, backward = getattr(x.backend, name), getattr(x.backend, name + "_backward")
+    a = forward(x.data, **how)
+    return record(name, a, (x,), lambda da: (backward(da, a, **how),))
+
+
+def _from_input(name: str, kernel: str, x: Tensor, **how: Any) -> Tensor:
+    """Return an activation whose backward reads z, for parameters that the output form excludes."""
+    forward, backward = getattr(x.backend, name), getattr(x.backend, kernel)
+    z = x.data
+    return record(name, forward(z, **how), (x,), lambda da: (backward(da, z, **how),))
+
+
+def identity(x: Tensor) -> Tensor:
+    """Return ``x``."""
+    return x
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """``1 / (1 + e⁻ˣ)``, any shape."""
+    return _from_output("sigmoid", x)
+
+
+def tanh(x: Tensor) -> Tensor:
+    """``tanh x``, any shape."""
+    return _from_output("tanh", x)
+
+
+def relu(x: Tensor) -> Tensor:
+    """``max(x, 0)``, any shape; the derivative at 0 is 0."""
+    return _from_output("relu", x)
+
+
+def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """``x`` where positive, else ``negative_slope · x``, any shape."""
+    return _from_input("leaky_relu", "leaky_relu_backward", x, slope=negative_slope)
+
+
+def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """``x`` where positive, else ``α (eˣ - 1)``, any shape."""
+    return _from_input("elu", "elu_backward_z", x, alpha=alpha)
+
+
+def softmax(x: Tensor, dim: int = -1) -> Tensor:
+    """``exp(x) / Σ exp(x)`` along the last axis, (n, m)."""
+    return _rows("softmax", x, dim)
+
+
+def log_softmax(x: Tensor, dim: int = -1) -> Tensor:
+    """Logarithm of softmax along the last axis, (n, m)."""
+    return _rows("log_softmax", x, dim)
+
+
+def _rows(name: str, x: Tensor, dim: int) -> Tensor:
+    if dim not in (-1, x.ndim - 1) or x.ndim == 0:
+        raise ValueError(
+            f"{name} works along the last axis of a tensor, got dim={dim} for shape {x.shape}"
+        )
+    if x.ndim == 2:
+        return _from_output(name, x)
+    return _from_output(name, x.reshape(-1, x.shape[-1])).reshape(x.shape)
+
+
+def flatten(x: Tensor) -> Tensor:
+    """(n, ...) -> (n, product of the rest)."""
+    width = 1
+    for n in x.shape[1:]:
+        width *= n
+    return x.reshape(x.shape[0], width)
+
+
+def dropout(x: Tensor, p: float, *, seed: int, call: int) -> Tensor:
+    """Zero each element with probability ``p`` and scale the rest; (seed, call) fix the mask."""
+    kernel = x.backend.dropout
+    y = kernel(x.data, p=p, seed=seed, call=call)
+    return record("dropout", y, (x,), lambda dy: (kernel(dy, p=p, seed=seed, call=call),))
+
+
+def mse_loss(y: Tensor, target: Any, reduction: str = "mean") -> Tensor:
+    """Squared error ``(y - t)²``: its mean over all elements, its sum, or each element ("none").
+
+    The notes' ½ Σ is ``0.5 * mse_loss(y, t, "sum")``, their 1/(2m) Σ with one output is
+    ``0.5 * mse_loss(y, t)``.
+
+    Parameters
+    ----------
+    y, target : Tensor or array of one shape
+    """
+    target = _target(y, target)
+    if target.shape != y.shape:
+        raise ValueError(f"mse_loss expects a target of shape {y.shape}, got {target.shape}")
+    if reduction == "none":
+        error: Tensor = y - target
+        return error * error
+    weight = _reduction(reduction, y.data.size)
+    return _row_loss("squared_error", as_rows(y), as_rows(target).data, weight)
+
+
+def binary_cross_entropy_with_logits(z: Tensor, target: Any, reduction: str = "mean") -> Tensor:
+    """``-t log σ(z) - (1-t) log(1 - σ(z))``, mean over all elements or sum; exact for any logit.
+
+    Parameters
+    ----------
+    z, target : Tensor or array of one shape
+        Logits, and probabilities of the positive class in [0, 1].
+    """
+    target = _target(z, target)
+    if target.shape != z.shape:
+        raise ValueError(
+            f"binary_cross_entropy_with_logits expects a target of shape {z.shape}, got "
+            f"{target.shape}"
+        )
+    rows = as_rows(z) if reduction != "none" else z.reshape(z.data.size, 1)
+    loss = _row_loss(
+        "binary_cross_entropy",
+        rows,
+        z.backend.xp.reshape(target.data, rows.shape),
+        _reduction(reduction, z.data.size),
+    )
+    return loss.reshape(z.shape) if reduction == "none" else loss
+
+
+def cross_entropy(z: Tensor, target: Any, reduction: str = "mean") -> Tensor:
+    """``log Σⱼ exp zⱼ - z_t`` of each row: mean, sum or one per row ("none").
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, n_classes)
+        Logits, not probabilities.
+    target : Tensor or array of shape (n,), integers
+        Classes 0 ... n_classes - 1.
+    """
+    data = target.data if isinstance(target, Tensor) else z.backend.asarray(target)
+    check_classes(z.shape, data)
+    data = z.backend.asarray(data, dtype=z.backend.xp.int64)
+    return _row_loss("cross_entropy", z, data, _reduction(reduction, z.shape[0]))
+
+
+def check_classes(shape: tuple[int, ...], target: Any) -> None:
+    """Raise unless ``target`` holds one class 0 ... m - 1 for each row of an (n, m) output."""
+    if len(shape) != 2:
+        raise ValueError(f"cross_entropy expects logits of shape (n, n_classes), got {shape}")
+    kind = str(target.dtype)
+    if "int" not in kind:
+        raise TypeError(f"cross_entropy expects integer classes, got {kind}")
+    if tuple(target.shape) != (shape[0],):
+        raise ValueError(
+            f"cross_entropy expects one class per row, shape ({shape[0]},), got "
+            f"{tuple(target.shape)}"
+        )
+    if shape[0] and not (int(target.min()) >= 0 and int(target.max()) < shape[1]):
+        raise ValueError(
+            f"cross_entropy expects classes 0 ... {shape[1] - 1}, got "
+            f"{int(target.min())} ... {int(target.max())}"
+        )
+
+
+def as_rows(x: Tensor) -> Tensor:
+    """(n, m) as it is, anything else as one column."""
+    return x if x.ndim == 2 else x.reshape(x.data.size, 1)
+
+
+def _target(y: Tensor, target: Any) -> Tensor:
+    if isinstance(target, Tensor):
+        return target
+    return Tensor(target, dtype=y.data.dtype, backend=y.backend)
+
+
+def _reduction(reduction: str, count: int) -> float | None:
+    """Return the weight of a row, or None for no reduction; an empty mean is NaN, as in NumPy."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+    if reduction == "none":
+        return None
+    return 1.0 if reduction == "sum" else 1 / count if count else float("nan")
+
+
+def _row_loss(name: str, y: Tensor, target: Any, weight: float | None) -> Tensor:
+    """Weighted sum of a loss kernel's rows; without a weight, the rows themselves."""
+    be = y.backend
+    rows = getattr(be, name)(y.data, target)
+    kernel = getattr(be, name + "_backward")
+
+    def backward(g: Any) -> tuple[Any]:
+        dl = g if weight is None else be.xp.full((y.shape[0],), weight, dtype=y.data.dtype) * g
+        return (kernel(dl, y.data, target),)
+
+    return record(name, rows if weight is None else be.xp.sum(rows) * weight, (y,), backward)

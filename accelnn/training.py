@@ -1,0 +1,242 @@
+"""The fit loop: minibatches, validation, history, callbacks; over a program or the eager way.
+
+The loop asks for about ``CHUNK_SECONDS`` of work at a time, so that Ctrl-C, progress bars and
+time budgets work between calls into compiled code or a GPU.
+"""
+
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from accelnn import nn
+from accelnn.autograd import Tensor, no_grad
+from accelnn.backends import Backend, resolve_backend
+from accelnn.checking import check_count, check_features, check_targets
+from accelnn.engines import Engine, leaves, make_engine
+from accelnn.errors import NotLowerable
+from accelnn.history import Callback, Epoch, History
+from accelnn.program import flat_layers
+
+CHUNK_SECONDS = 0.2
+
+
+def train(
+    model: nn.Module,
+    loss: Any,
+    optimizer: Any,
+    X: Any,
+    y: Any,
+    *,
+    epochs: int = 1,
+    batch_size: int = 128,
+    X_val: Any = None,
+    y_val: Any = None,
+    backend: str | Backend = "auto",
+    callbacks: Iterable[Callback] = (),
+    shuffle: bool = True,
+    seed: int | None = None,
+) -> History:
+    """Train a stack on minibatches.
+
+    Parameters
+    ----------
+    model : Module
+        Usually a ``Sequential``; its parameters are changed in place.
+    loss : Loss or callable (prediction, target) -> Tensor
+        A callable of your own trains the eager way.
+    optimizer : Optimizer
+        Over the parameters of ``model``.
+    X : array of shape (n, ...)
+        Converted to the dtype of the model; images are flattened to rows where the model begins
+        with Linear or Flatten.
+    y : array of shape (n,) or (n, n_outputs)
+        Integer classes for ``CrossEntropyLoss``, values for the others.
+    epochs, batch_size : int
+        The last minibatch of an epoch may be smaller.
+    X_val, y_val : arrays, optional
+        Evaluated after each epoch.
+    backend : str or Backend
+        "auto" keeps a model that is on a GPU, else chooses by the size of the fit. The model is on
+        this backend afterwards.
+    callbacks : iterable of Callback
+    shuffle : bool
+        Visit the rows in a new order each epoch.
+    seed : int, optional
+        Of the orders; the same seed gives the same orders on every backend.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    ValueError, TypeError
+        For data that do not fit the model, before anything is changed.
+    BackendUnavailable
+        If a backend named cannot run.
+    FloatingPointError
+        If the loss became NaN or infinite.
+
+    Examples
+    --------
+    >>> import accelnn
+    >>> from accelnn import nn, optim
+    >>> accelnn.manual_seed(0)
+    >>> model = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+    >>> X = [[-1.0], [-0.5], [0.0], [0.5], [1.0]]
+    >>> y = [1.0, 0.25, 0.0, 0.25, 1.0]
+    >>> adam = optim.Adam(model.parameters(), lr=0.05)
+    >>> history = accelnn.train(model, nn.MSELoss(), adam, X, y, epochs=300, seed=0)
+    >>> history["loss"][-1] < 0.01, history.engine
+    (True, 'program')
+    """
+    epochs, batch_size = check_count("epochs", epochs), check_count("batch_size", batch_size)
+    held = choose_backend(model, X, backend, epochs)
+    data = _Data(model, loss, held, X, y, X_val, y_val)
+    model.to(held)
+    model.train()
+    engine, explanation = make_engine(
+        model, loss, optimizer, held, min(batch_size, data.X.shape[0])
+    )
+    engine.bind(data.X, data.y)
+    history = History(held.name, explanation.engine, explanation)
+    listeners = list(callbacks)
+    for callback in listeners:
+        callback.on_train_begin(history, data.X.shape[0], epochs)
+    rng = np.random.default_rng(seed)
+    loop = Loop(engine, held, listeners, data.X.shape[0])
+    compile_seconds = loop.warm_up()
+    for number in range(1, epochs + 1):
+        order = rng.permutation(data.X.shape[0]) if shuffle else np.arange(data.X.shape[0])
+        started = time.perf_counter()
+        total = loop.epoch(number, order, optimizer)
+        seconds = time.perf_counter() - started
+        epoch = Epoch(number, total, seconds, compile_seconds, *data.validate(engine))
+        compile_seconds = 0.0
+        history.epochs.append(epoch)
+        if not np.isfinite(total):
+            raise FloatingPointError(
+                f"the training loss became {total} in epoch {number}; lower the learning rate "
+                f"(it is {getattr(optimizer, 'lr', 'unknown')}) or scale the inputs"
+            )
+        wishes = [callback.on_epoch_end(epoch) for callback in listeners]  # all of them hear it
+        if any(wishes):
+            history.interrupted = number < epochs
+            break
+    return history
+
+
+def choose_backend(model: nn.Module, X: Any, backend: str | Backend, epochs: int) -> Backend:
+    """Return the backend for a fit: a GPU that the model is on, else by the size of the work."""
+    present = model.backend
+    if backend == "auto" and present is not None and present.name not in ("numpy", "numba"):
+        return present
+    n_rows = len(X) if hasattr(X, "__len__") else 1
+    n_params = sum(p.data.size for p in model.parameters())
+    # A parameter is multiplied and added once forward and twice backward for each row.
+    return resolve_backend(backend, X, flops=6.0 * n_params * n_rows * epochs)
+
+
+class Loop:
+    """Runs an engine through epochs, in chunks of about ``CHUNK_SECONDS``."""
+
+    def __init__(
+        self, engine: Engine, backend: Backend, callbacks: list[Callback], n_rows: int
+    ) -> None:
+        self.engine, self.backend, self.callbacks = engine, backend, callbacks
+        self.n_rows = n_rows
+        self._chunk = 1
+
+    def warm_up(self) -> float:
+        """Run no step at all, which compiles or loads what steps need; return the seconds."""
+        started = time.perf_counter()
+
+        def say() -> None:
+            for callback in self.callbacks:
+                callback.on_compile(self.backend.name)
+            if not self.callbacks:
+                warn_compiling(self.backend.name)
+
+        with self.backend.announce(say):
+            self.engine.run(0, 0, [])
+        self.backend.synchronize()
+        return time.perf_counter() - started
+
+    def epoch(self, number: int, order: Any, optimizer: Any) -> float:
+        """Train one epoch in ``order`` and return the mean loss of a row."""
+        self.engine.start_epoch(order)
+        first, total, n_batches = 0, 0.0, self.engine.n_batches
+        per_batch = -(-self.n_rows // n_batches)
+        while first < n_batches:
+            last = min(first + self._chunk, n_batches)
+            started = time.perf_counter()
+            total += self.engine.run(first, last, [optimizer.lr] * (last - first))
+            self.backend.synchronize()
+            per_step = (time.perf_counter() - started) / (last - first)
+            self._chunk = max(1, int(CHUNK_SECONDS / max(per_step, 1e-7)))
+            first = last
+            for callback in self.callbacks:
+                callback.on_progress(number, min(first * per_batch, self.n_rows))
+        return total / self.n_rows
+
+
+def warn_compiling(backend: str) -> None:
+    """Tell on standard error that the first call takes a while."""
+    print(
+        f"accelnn: compiling the {backend} kernels for this machine, once; some seconds ...",
+        file=sys.stderr,
+    )
+
+
+class _Data:
+    """Checked training and validation data on the backend."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Any,
+        backend: Backend,
+        X: Any,
+        y: Any,
+        X_val: Any,
+        y_val: Any,
+    ) -> None:
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together; only one of them was given")
+        self.loss, self.backend = loss, backend
+        self.classes = isinstance(loss, nn.CrossEntropyLoss)
+        self.X, self.y = self._pair(model, X, y, "X")
+        self.val = None if X_val is None else self._pair(model, X_val, y_val, "X_val")
+
+    def _pair(self, model: nn.Module, X: Any, y: Any, name: str) -> tuple[Any, Any]:
+        dtype = next((str(p.dtype) for p in model.parameters()), "float32")
+        n_in, n_out = sizes(model)
+        held = check_features(X, n_in, dtype, self.backend, name)
+        return held, check_targets(y, held.shape[0], n_out, self.classes, dtype, self.backend)
+
+    def validate(self, engine: Engine) -> tuple[float | None, float | None]:
+        """Return loss and accuracy on the validation data, None where there is none."""
+        if self.val is None:
+            return None, None
+        X, y = self.val
+        out = engine.predict(X)
+        with no_grad():
+            value = self.loss(Tensor(out, backend=self.backend), Tensor(y, backend=self.backend))
+        hits = out.argmax(axis=1) == y if self.classes else None
+        return self._mean(value.data), None if hits is None else self._mean(hits)
+
+    def _mean(self, x: Any) -> float:
+        return float(self.backend.to_numpy(x).mean())
+
+
+def sizes(model: nn.Module) -> tuple[int | None, int | None]:
+    """Return (inputs, outputs) of a stack; None for what only a model's own code knows."""
+    linears = [leaf for leaf in leaves(model) if isinstance(leaf, nn.Linear)]
+    try:
+        flat_layers(model)
+    except NotLowerable:
+        return None, None
+    return (linears[0].in_features, linears[-1].out_features) if linears else (None, None)

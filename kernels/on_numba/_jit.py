@@ -1,0 +1,141 @@
+"""How the loops are compiled, and where the compiled code is kept.
+
+Two traps shape this module. Numba's on-disk cache looks at the file of a function, not at the files
+of the functions it calls: so the cache lies in a folder named by a hash of all sources beside this
+one, and an edit anywhere leads to a new, empty folder. And Numba raises at decoration, that is at
+import, where it cannot write: so whether the folder is writable is found out before decorating,
+and if it is not, kernels are compiled anew in each process, after one warning.
+"""
+
+import hashlib
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+from numba.core import event
+
+from accelnn.paths import user_cache
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: "reassoc" lets a sum vectorise, "contract" allows fused multiply-add, "nsz" frees the sign of
+#: zero. "nnan" and "ninf" stay out: with them a NaN in need not be a NaN out.
+FASTMATH = {"reassoc", "contract", "nsz"}
+#: "reassoc" may turn ``(z - max) - log`` into ``z - (max + log)``, which loses the digits of log,
+#: and ``b m + (1-b) g`` into ``g + b (m - g)``, a NaN where g is infinite.
+IN_ORDER = FASTMATH - {"reassoc"}
+
+
+def source_hash(folder: Path) -> str:
+    """Return 16 hex digits that change with any Python source in ``folder``."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> str | None:
+    """Return the folder for compiled code, or None, having warned, where none can be written.
+
+    ``NUMBA_CACHE_DIR`` is honoured; ``ACCELNN_NUMBA_CACHE=0`` switches the cache off silently.
+    """
+    if os.environ.get("ACCELNN_NUMBA_CACHE") == "0":
+        return None
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    base = Path(given) / "accelnn" if given else user_cache() / "numba"
+    folder = base / source_hash(Path(__file__).parent)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        warnings.warn(
+            f"accelnn cannot write its cache of compiled kernels ({error}); the Numba backend "
+            "compiles for some seconds in each process. Set ACCELNN_CACHE to a folder that can be "
+            "written, or ACCELNN_NUMBA_CACHE=0 to accept this without a warning.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return str(folder)
+
+
+CACHE_FOLDER = _cache_folder()
+
+
+def jit_in_order(loop: F) -> F:
+    """Compile a loop whose additions and subtractions must stay in the order written."""
+    return jit(loop, IN_ORDER)
+
+
+def jit(loop: F, fastmath: set[str] = FASTMATH) -> F:
+    """Compile a loop on its first call with each dtype.
+
+    Loops run on one thread: the products leave that to BLAS, whose threads and Numba's would fight
+    for the same cores (measured: a product followed by a two-thread ``prange`` over 670,000
+    parameters took four times as long as with a serial loop).
+    """
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = CACHE_FOLDER or before  # read when the function is decorated, then no more
+    try:
+        compiled: Any = numba.njit(
+            cache=CACHE_FOLDER is not None, nogil=True, fastmath=fastmath, error_model="numpy"
+        )(loop)
+    finally:
+        config.CACHE_DIR = before
+    return compiled  # type: ignore[no-any-return]
+
+
+@contextmanager
+def announce(say: Callable[[], None]) -> Iterator[None]:
+    """Call ``say`` once if something is compiled, rather than loaded from the cache, in here."""
+
+    class Listener(event.Listener):
+        said = False
+
+        def on_start(self, _event: Any) -> None:
+            if not self.said:
+                self.said = True
+                say()
+
+        def on_end(self, _event: Any) -> None:
+            """Nothing to do; Numba requires the method."""
+
+    with event.install_listener("numba:compile", Listener()):
+        yield
+
+
+class _Alias:
+    """The memory of an array, offered through the array interface as if it could be written."""
+
+    def __init__(self, x: Any) -> None:
+        address = x.__array_interface__["data"][0]
+        self.__array_interface__ = x.__array_interface__ | {"data": (address, False)}
+        self.owner = x
+
+
+def plain(x: Any) -> Any:
+    """Return ``x`` as the one kind of array the loops are compiled for: contiguous, writeable.
+
+    Numba compiles again for read-only arrays, so those are passed under an alias; the loops never
+    write to an input.
+    """
+    x = np.ascontiguousarray(x)
+    return x if x.flags.writeable else np.asarray(_Alias(x))
+
+
+def flat(x: Any) -> Any:
+    """``plain``, in one dimension."""
+    return plain(x).reshape(-1)
+
+
+def ready(x: Any, out: Any) -> Any:
+    """Return ``out``, or an array like ``x`` in C order."""
+    return np.empty(x.shape, x.dtype) if out is None else out

@@ -1,0 +1,57 @@
+"""Rows of a batch: gather them, add a bias to each, sum over them."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from accelnn.kernels.on_numba._jit import jit, plain, ready
+
+
+@jit
+def take_rows_loop(x: Any, index: Any, out: Any) -> None:
+    """``out = x[index]``; x (n, m)."""
+    for i in range(index.size):
+        out[i, :] = x[index[i], :]
+
+
+@jit
+def add_bias_loop(z: Any, b: Any, out: Any) -> None:
+    """``out = z + b`` for each row."""
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            out[i, j] = z[i, j] + b[j]
+
+
+@jit
+def sum_rows_loop(dz: Any, out: Any) -> None:
+    """``out = Σᵢ dz[i, :]``, in the order of memory."""
+    out[:] = 0
+    for i in range(dz.shape[0]):
+        for j in range(dz.shape[1]):
+            out[j] += dz[i, j]
+
+
+def take_rows(x: Any, index: Any, *, out: Any = None) -> Any:
+    """``x[index]``."""
+    if out is None:
+        out = np.empty((len(index), *x.shape[1:]), x.dtype)
+    width = prod(x.shape[1:])
+    take_rows_loop(
+        plain(x).reshape(x.shape[0], width), plain(index), out.reshape(len(index), width)
+    )
+    return out
+
+
+def add_bias(z: Any, b: Any, *, out: Any = None) -> Any:
+    """``z + b`` for each row."""
+    out = ready(z, out)
+    add_bias_loop(plain(z), plain(b), out)
+    return out
+
+
+def sum_rows(dz: Any, *, out: Any = None) -> Any:
+    """``Σᵢ dz[i, :]``."""
+    out = np.empty(dz.shape[1], dz.dtype) if out is None else out
+    sum_rows_loop(plain(dz), out)
+    return out
