@@ -1,10 +1,8 @@
 """The command line: ``accelnn backends | train | bench | data``."""
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from rich.table import Table
 
 import accelnn
 from accelnn.errors import AccelnnError
+from accelnn.paths import replace_file
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -118,12 +117,7 @@ def bench(pytest_arguments: tuple[str, ...]) -> None:
 
 def write_json(path: str, content: Any) -> None:
     """Write JSON atomically: the file is the old one or the whole new one."""
-    target = Path(path)
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        replace_file(Path(path), (json.dumps(content, indent=2) + "\n").encode())
     except OSError as error:
-        raise click.ClickException(f"cannot write {target}: {error}") from error
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2)
-        file.write("\n")
-    os.replace(temporary, target)
+        raise click.ClickException(f"cannot write {path}: {error}") from error

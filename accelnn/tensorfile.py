@@ -6,14 +6,13 @@ library and the other way round (tested).
 """
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from accelnn.errors import DataError
+from accelnn.paths import replace_file
 
 _TYPES = {
     "F64": "<f8",
@@ -54,16 +53,8 @@ def write_tensors(path: str | Path, arrays: dict[str, Any], metadata: dict[str, 
         chunks.append(little)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)  # so that the data are aligned
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            for chunk in chunks:
-                file.write(chunk.tobytes())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    head = len(text).to_bytes(8, "little") + text
+    replace_file(path, b"".join([head, *(chunk.tobytes() for chunk in chunks)]))
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -56,7 +56,8 @@ NAMES: tuple[str, ...] = tuple(name for names in KERNELS.values() for name in na
 def load(folder: str) -> dict[str, Callable[..., Any]]:
     """Return the kernels of one folder ("reference", "on_numpy", ...) by name.
 
-    Raises ``ModuleNotFoundError`` where the library behind the folder is not installed.
+    Raises ``ModuleNotFoundError`` where the library behind the folder is not installed; on_cupy
+    waits with that until the first kernel runs.
     """
     found = {}
     for file, names in KERNELS.items():

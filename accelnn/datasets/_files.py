@@ -47,21 +47,3 @@ def packed(content: bytes) -> bytes:
     if content.startswith(_GZIP_MAGIC):
         return content
     return gzip.compress(content, compresslevel=6, mtime=0)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` so that nobody, at any time, sees a part of it.
-
-    Raises
-    ------
-    OSError
-        The folder is not there or cannot be written.
-    """
-    # Not tempfile.mkstemp: its files are for the owner only, and data folders are shared.
-    part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    except BaseException:  # Ctrl-C too
-        part.unlink(missing_ok=True)
-        raise

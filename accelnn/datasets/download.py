@@ -7,8 +7,9 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
-from accelnn.datasets._files import replace_file, unpacked
+from accelnn.datasets._files import unpacked
 from accelnn.errors import DataError, DownloadError
+from accelnn.paths import replace_file
 
 Progress = Callable[[str, int, int | None], None]
 """Called with a file's name, the bytes received and the bytes to come in all (None: unknown)."""

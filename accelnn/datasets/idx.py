@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accelnn.datasets._files import packed, read_unpacked, replace_file
+from accelnn.datasets._files import packed, read_unpacked
 from accelnn.errors import DataError
+from accelnn.paths import replace_file
 
 TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),

@@ -14,7 +14,7 @@ from accelnn.datasets.dataset import Dataset
 from accelnn.datasets.download import Progress, fetch, require_writable
 from accelnn.datasets.idx import parse_idx
 from accelnn.errors import DataError, DownloadError
-from accelnn.paths import user_cache
+from accelnn.paths import replace_file, user_cache
 
 SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -126,7 +126,7 @@ def prepare_mnist(
     for name in needed.copy():
         places = (_sound(place, name) for place in (folder, _named_folder(), _cache()) if place)
         if source := next(filter(None, places), None):
-            _files.replace_file(targets[name], _files.packed(source.read_bytes()))
+            replace_file(targets[name], _files.packed(source.read_bytes()))
             needed.remove(name)
     if needed:
         _fetch(needed, folder, progress)

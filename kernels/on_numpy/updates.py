@@ -44,7 +44,7 @@ def momentum(
         else:
             np.multiply(w, b, out=t)
         q -= t
-    return out
+    return out[0], out[1]
 
 
 def adam(
@@ -79,7 +79,7 @@ def adam(
         if shrink != 1:
             q *= shrink
         q -= t
-    return out
+    return out[0], out[1], out[2]
 
 
 def _copied(arrays: tuple[Any, ...], out: Any) -> Any:
