@@ -8,6 +8,7 @@ and sums over the children of a node, so that branches are right by construction
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,8 @@ class Tensor:
     Parameters
     ----------
     data : array, nested sequence of numbers or Tensor
-        Python floats become float32 as in PyTorch; arrays keep their dtype and are not copied.
+        Python floats become float32 as in PyTorch; arrays keep their dtype. They are copied where
+        ``requires_grad`` makes them something that an optimizer may write to.
     requires_grad : bool
         Whether ``backward`` leaves a gradient here.
     dtype : dtype, optional
@@ -107,6 +109,8 @@ class Tensor:
         if dtype is None and not hasattr(data, "dtype"):
             dtype = _python_dtype(data)
         self.data = self.backend.asarray(data, dtype=dtype)
+        if requires_grad and hasattr(data, "dtype"):
+            self.data = self.backend.copy(self.data)  # an optimizer will write here, not to the user's
         if requires_grad and not _is_float(self.data):
             raise TypeError(
                 f"only float32 and float64 tensors have gradients, got {self.data.dtype}; "
@@ -207,7 +211,7 @@ class Tensor:
                     f"this graph was used up by an earlier backward pass (at {made.name}); compute "
                     "the forward pass again or call backward(retain_graph=True) the first time"
                 )
-        grads: dict[int, Any] = {id(self): seed}
+        grads: dict[int, Any] = {id(self): _own(seed, gradient, self)}
         for tensor in reversed(order):
             grad = grads.pop(id(tensor), None)
             if grad is None:
@@ -222,7 +226,8 @@ class Tensor:
             for parent, part in zip(node.parents, node.backward(grad), strict=True):
                 if parent.requires_grad:
                     before = grads.get(id(parent))
-                    grads[id(parent)] = part if before is None else before + part
+                    total = _own(part, grad, parent) if before is None else before + part
+                    grads[id(parent)] = _in_dtype(total, parent)
             if not retain_graph:
                 node.backward = None
 
@@ -234,8 +239,7 @@ class Tensor:
                     "that shape; only a tensor of one element can do without"
                 )
             return self.backend.xp.ones_like(self.data)
-        seed = gradient.data if isinstance(gradient, Tensor) else gradient
-        seed = self.backend.asarray(seed, dtype=self.data.dtype)
+        seed = self.backend.asarray(_array(gradient), dtype=self.data.dtype)
         if tuple(seed.shape) != self.shape:
             raise ValueError(
                 f"gradient has shape {tuple(seed.shape)}, expected the tensor's, {self.shape}"
@@ -278,11 +282,14 @@ class Tensor:
         return record("div", a.data / b.data, (a, b), backward)
 
     def __pow__(self, exponent: float) -> "Tensor":
-        if not isinstance(exponent, int | float):
-            raise TypeError(f"the exponent must be a Python number, got {type(exponent).__name__}")
+        if not isinstance(exponent, int | float | np.integer | np.floating):
+            raise TypeError(f"the exponent must be a number, got {type(exponent).__name__}")
         x = self
+        exponent = exponent if isinstance(exponent, int) else float(exponent)
 
         def backward(g: Any) -> tuple[Any]:
+            if exponent == 0:  # also where x = 0, whose -1st power is infinite
+                return (g * 0.0,)
             return (g * exponent * x.data ** (exponent - 1),)
 
         return record("pow", x.data**exponent, (x,), backward)
@@ -301,6 +308,9 @@ class Tensor:
 
     def __rtruediv__(self, other: Any) -> "Tensor":
         return self._other(other) / self
+
+    def __rmatmul__(self, other: Any) -> "Tensor":
+        return self._other(other) @ self
 
     def __matmul__(self, other: Any) -> "Tensor":
         a, b = self, self._other(other)
@@ -374,8 +384,10 @@ class Tensor:
                     "in one operation; make both on the same one (use_backend, or backend=)"
                 )
             return other
-        dtype = self.data.dtype if isinstance(other, int | float) else None
-        return Tensor(other, dtype=dtype, backend=self.backend)
+        if not isinstance(other, Real):
+            return Tensor(other, backend=self.backend)
+        whole = isinstance(other, Integral) or _is_float(self.data)  # 0.5 is no integer
+        return Tensor(other, dtype=self.data.dtype if whole else None, backend=self.backend)
 
 
 class Parameter(Tensor):
@@ -441,6 +453,29 @@ def unbroadcast(grad: Any, shape: tuple[int, ...]) -> Any:
         grad = grad.sum(axis=tuple(range(extra)))
     axes = tuple(i for i, n in enumerate(shape) if n == 1 and grad.shape[i] != 1)
     return grad.sum(axis=axes, keepdims=True) if axes else grad
+
+
+def _own(grad: Any, source: Any, tensor: Tensor) -> Any:
+    """Return ``grad``, copied if it is to be kept in ``tensor.grad`` but lies in ``source``.
+
+    Sums, reshapes and the like pass their gradient on as it is; two ``.grad`` that share memory
+    would both change when one is clipped in place.
+    """
+    kept = tensor._node is None or tensor._retain
+    if not (kept and tensor.backend.in_place) or source is None:
+        return grad
+    xp, source = tensor.backend.xp, _array(source)
+    return xp.array(grad) if grad is source or xp.may_share_memory(grad, source) else grad
+
+
+def _in_dtype(grad: Any, tensor: Tensor) -> Any:
+    """Return ``grad`` in the dtype of ``tensor``, from which a wider operand made it differ."""
+    dtype = tensor.data.dtype
+    return grad if grad.dtype == dtype else tensor.backend.asarray(grad, dtype=dtype)
+
+
+def _array(x: Any) -> Any:
+    return x.data if isinstance(x, Tensor) else x
 
 
 def _is_float(x: Any) -> bool:

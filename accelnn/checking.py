@@ -19,10 +19,8 @@ def check_features(X: Any, n_in: int | None, dtype: Any, backend: Backend, name:
     ValueError
         If there are no rows, the width is not ``n_in``, or a value is NaN or infinite.
     """
-    array = X if hasattr(X, "shape") and hasattr(X, "dtype") else np.asarray(X)
-    kind = str(array.dtype)
-    if not any(word in kind for word in ("float", "int", "bool")):
-        raise TypeError(f"{name} must hold real numbers, got dtype {kind}")
+    array = _as_array(X, name)
+    _require_real(array, name)
     if len(array.shape) < 2:
         raise ValueError(
             f"{name} must have a row per sample, shape (n, features), got shape "
@@ -31,7 +29,7 @@ def check_features(X: Any, n_in: int | None, dtype: Any, backend: Backend, name:
         )
     if array.shape[0] == 0:
         raise ValueError(f"{name} has no rows (shape {tuple(array.shape)}); expected at least one")
-    held = backend.asarray(array, dtype=dtype)
+    held = _converted(array, dtype, backend)
     if len(held.shape) > 2:
         held = held.reshape(held.shape[0], -1)
     if n_in is not None and held.shape[1] != n_in:
@@ -53,13 +51,14 @@ def check_targets(
     Raises
     ------
     TypeError
-        If classes are not integers.
+        If classes are not integers, or values not real numbers.
     ValueError
         If the shape does not fit, a class is out of range, or a value is NaN or infinite.
     """
-    array = y if hasattr(y, "shape") and hasattr(y, "dtype") else np.asarray(y)
+    array = _as_array(y, "y")
     if tuple(array.shape[:1]) != (n,):
-        raise ValueError(f"y must have a row for each of the {n} of X, got shape {array.shape}")
+        shape = tuple(array.shape)
+        raise ValueError(f"y must have a row for each of the {n} of X, got shape {shape}")
     if n_out is None:
         return backend.asarray(array)
     if classes:
@@ -79,6 +78,7 @@ def check_targets(
                 f"{low} ... {high}"
             )
         return backend.asarray(array, dtype=np.int64)
+    _require_real(array, "y")
     shape = tuple(array.shape)
     if shape == (n,) and n_out == 1:
         array = array.reshape(n, 1)
@@ -87,22 +87,43 @@ def check_targets(
             f"y must have shape ({n}, {n_out}), a row for each of X and a value per output, got "
             f"{shape}"
         )
-    held = backend.asarray(array, dtype=dtype)
+    held = _converted(array, dtype, backend)
     check_finite(held, backend, "y")
     return backend.xp.ascontiguousarray(held) if backend.in_place else held
 
 
 def check_finite(x: Any, backend: Backend, name: str) -> None:
     """Raise ValueError naming the first NaN or infinity."""
-    if bool(backend.xp.isfinite(x.sum())):  # one pass, no temporary; an overflow is looked into
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = x.sum()  # one pass, no temporary; an overflow is looked into
+    if bool(backend.xp.isfinite(total)):
         return
     bad = ~backend.to_numpy(backend.xp.isfinite(x))
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(
-            f"{name} holds {int(bad.sum())} values that are NaN or infinite, the first at {where}; "
-            "remove or impute them"
+            f"{name} holds {int(bad.sum())} values that are NaN or infinite in {x.dtype}, "
+            f"the first at {where}; remove, impute or scale them"
         )
+
+
+def _as_array(x: Any, name: str) -> Any:
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
+        return x
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"{name} is no array, its rows differ in length: {error}") from None
+
+
+def _require_real(array: Any, name: str) -> None:
+    if not any(word in str(array.dtype) for word in ("float", "int", "bool")):
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+
+
+def _converted(array: Any, dtype: Any, backend: Backend) -> Any:
+    with np.errstate(over="ignore"):  # a number too large becomes infinite, which is looked for
+        return backend.asarray(array, dtype=dtype)
 
 
 def check_count(name: str, value: Any) -> int:

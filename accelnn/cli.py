@@ -1,6 +1,7 @@
 """The command line: ``accelnn backends | train | bench | data``."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -66,12 +67,14 @@ def train(
     """
     from accelnn import mnist_job
 
+    if json_file and not os.access(Path(json_file).absolute().parent, os.W_OK):
+        raise click.ClickException(f"cannot write {json_file}: its folder is missing or read-only")
     job = mnist_job.Job(epochs, optimizer, lr, batch_size, seed)
     try:
         chosen = mnist_job.choose(names)
         dataset = mnist_job.load(data)
         results = mnist_job.run(job, dataset, chosen, Console(stderr=True))
-    except (AccelnnError, ValueError, OSError) as error:
+    except (AccelnnError, ValueError, OSError, FloatingPointError) as error:
         raise click.ClickException(str(error)) from error
     Console().print(mnist_job.table(results, job, dataset))
     if json_file:

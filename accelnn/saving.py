@@ -5,6 +5,7 @@ and their arguments; the arrays are the parameters. Nothing in it says which bac
 """
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from accelnn import nn
 from accelnn.backends import Backend, resolve_backend
+from accelnn.engines import leaves
 from accelnn.errors import DataError
 from accelnn.tensorfile import read_tensors, write_tensors
 
@@ -48,7 +50,8 @@ def save(model: Any, path: str | Path) -> None:
     ------
     TypeError
         For a layer of your own, of which a file without code cannot say what it does; save its
-        ``state_dict`` instead. For an estimator argument that JSON has no form for.
+        ``state_dict`` instead. For a parameter that two layers share, or an estimator argument
+        that JSON has no form for.
 
     Examples
     --------
@@ -67,6 +70,8 @@ def save(model: Any, path: str | Path) -> None:
     if isinstance(model, nn.Module):
         header: dict[str, Any] = {"kind": "module", "module": _describe(model)}
         arrays = model.state_dict()
+        if len(arrays) != sum(len(leaf._parameters) for leaf in leaves(model)):
+            raise TypeError("a parameter is shared between layers, which the file cannot say")
     elif type(model).__name__ in _ESTIMATORS and hasattr(model, "get_params"):
         header, arrays = _describe_estimator(model)
     else:
@@ -102,9 +107,9 @@ def load(path: str | Path, *, backend: str | Backend = "auto") -> Any:
             )
         if header["kind"] == "estimator":
             return _build_estimator(header, arrays, resolve_backend(backend).name)
-        model = _build(header["module"])
+        model = _build(header["module"], arrays)
         model.load_state_dict(arrays)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path} does not hold an accelnn model: {error!r}") from error
@@ -123,14 +128,19 @@ def _describe(module: nn.Module) -> dict[str, Any]:
     return {"layer": name, "arguments": module.config()}
 
 
-def _build(described: dict[str, Any]) -> nn.Module:
+def _build(described: dict[str, Any], arrays: dict[str, Any], prefix: str = "") -> nn.Module:
+    """Return the module described; ``prefix`` names its place, as in ``state_dict``."""
     if described["layer"] == "Sequential":
-        return nn.Sequential(*(_build(layer) for layer in described["layers"]))
+        inner = enumerate(described["layers"])
+        return nn.Sequential(*(_build(layer, arrays, f"{prefix}{i}.") for i, layer in inner))
     if described["layer"] not in _LAYERS:
         raise DataError(f"unknown layer {described['layer']!r}; known: {', '.join(_LAYERS)}")
     arguments = dict(described["arguments"])
     if described["layer"] == "Linear":
         arguments["backend"] = "numpy"
+        shape = (arguments["out_features"], arguments["in_features"])
+        if arrays[f"{prefix}weight"].shape != shape:  # before so much memory is asked for
+            raise DataError(f"the array {prefix}weight has not the shape {shape} of its layer")
     return _LAYERS[described["layer"]](**arguments)
 
 
@@ -193,5 +203,25 @@ def _build_estimator(header: dict[str, Any], arrays: dict[str, Any], backend: st
     n = int(model.n_layers_) - 1
     model.coefs_ = [arrays[f"coefs_.{i}"] for i in range(n)]
     model.intercepts_ = [arrays[f"intercepts_.{i}"] for i in range(n)]
+    _check_fitted(model)
     model.backend_ = backend
     return model
+
+
+def _check_fitted(model: Any) -> None:
+    """Raise ValueError unless the arrays are one network and everything fits its ends."""
+    model._validate_params()
+    widths = [model.n_features_in_, *(w.shape[-1] for w in model.coefs_)]
+    layers = list(zip(model.coefs_, model.intercepts_, strict=True))
+    found = [(w.shape, b.shape) for w, b in layers]
+    if found != [((m, n), (n,)) for m, n in pairwise(widths)] or widths[-1] != model.n_outputs_:
+        raise ValueError(f"arrays of shapes {found} are no network of the widths {widths}")
+    if any(array.dtype.kind != "f" for layer in layers for array in layer):
+        raise ValueError("coefs_ and intercepts_ must be floating point")
+    if model.out_activation_ not in ("identity", "logistic", "softmax"):
+        raise ValueError(f"unknown out_activation_ {model.out_activation_!r}")
+    if hasattr(type(model), "predict_proba"):
+        n = len(model.classes_)
+        one_logit = n == 2 and not model._multilabel
+        if model.n_outputs_ != (1 if one_logit else n):
+            raise ValueError(f"{n} classes do not fit {model.n_outputs_} outputs")

@@ -78,7 +78,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
         raise broken(f"its header should take {size} bytes of the {len(data) - 8} that follow")
     try:
         header = json.loads(data[8 : 8 + size])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise broken(f"its header is not JSON ({error})") from None
     if not isinstance(header, dict):
         raise broken("its header is not a JSON object")
@@ -86,7 +86,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
     body = memoryview(data)[8 + size :]
     try:
         return {name: _array(entry, body) for name, entry in header.items()}, metadata
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise broken(f"an entry of its header does not fit the data ({error})") from None
 
 

@@ -24,7 +24,7 @@ _REGISTRY: dict[str, str | type[Backend]] = {
     "cupy": "accelnn.backends.cupy_backend:CupyBackend",
 }
 _instances: dict[str, Backend] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()  # a backend may ask for the one it builds on
 _chosen: ContextVar[Backend | None] = ContextVar("accelnn_backend", default=None)
 
 #: A fit of less work than this is done before Numba is even imported (about 0.5 s with a warm
@@ -45,6 +45,9 @@ def register_backend(name: str, backend: str | type[Backend]) -> None:
     """
     if name == "auto":
         raise ValueError("a backend cannot be called 'auto': that name means 'choose one for me'")
+    is_class = isinstance(backend, type) and issubclass(backend, Backend)
+    if not is_class and not (isinstance(backend, str) and all(backend.partition(":"))):
+        raise TypeError(f"expected a subclass of Backend or 'module:Class', got {backend!r}")
     with _lock:
         _REGISTRY[name] = backend
         _instances.pop(name, None)
@@ -67,15 +70,13 @@ def get_backend(name: str | Backend) -> Backend:
     """
     if isinstance(name, Backend):
         return name
-    backend_class = _backend_class(name)
     with _lock:
-        if name not in _instances:
-            try:
+        try:
+            backend_class = _backend_class(name)
+            if name not in _instances:
                 _instances[name] = backend_class()
-            except ModuleNotFoundError as error:
-                raise BackendUnavailable(
-                    name, f"{error.name} is not installed", f"Run: pip install {error.name}"
-                ) from error
+        except ModuleNotFoundError as error:
+            raise _not_installed(name, error) from error
         return _instances[name]
 
 
@@ -83,13 +84,19 @@ def _backend_class(name: Any) -> type[Backend]:
     if not isinstance(name, str) or name not in _REGISTRY:
         close = get_close_matches(str(name), _REGISTRY, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = "; 'auto' stands for one of them where work is given" if name == "auto" else hint
         known = ", ".join(repr(k) for k in _REGISTRY)
-        raise ValueError(f"unknown backend {name!r}: expected 'auto' or one of {known}{hint}")
+        raise ValueError(f"unknown backend {name!r}: expected one of {known}{hint}")
     target = _REGISTRY[name]
     if isinstance(target, str):
         module, _, attribute = target.partition(":")
         target = cast("type[Backend]", getattr(import_module(module), attribute))
     return target
+
+
+def _not_installed(name: str, error: ModuleNotFoundError) -> BackendUnavailable:
+    package = (error.name or "").partition(".")[0]
+    return BackendUnavailable(name, f"{package} is not installed", f"Run: pip install {package}")
 
 
 @contextmanager
@@ -150,7 +157,7 @@ def choose_for_fit(flops: float) -> str:
 
 def _usable(name: str) -> bool:
     """Whether a backend can run; asking about CuPy initialises CUDA, if it is installed."""
-    return _backend_class(name).status().usable
+    return _status(name).usable
 
 
 def list_backends() -> list[Status]:
@@ -160,7 +167,17 @@ def list_backends() -> list[Status]:
 
     Examples
     --------
+    >>> import accelnn
     >>> [status.name for status in accelnn.list_backends()][:2]
     ['numpy', 'numba']
     """
-    return [_backend_class(name).status() for name in _REGISTRY]
+    return [_status(name) for name in _REGISTRY]
+
+
+def _status(name: str) -> Status:
+    """Return a backend's own word, or where its module cannot be imported, why."""
+    try:
+        return _backend_class(name).status()
+    except ModuleNotFoundError as error:
+        why = _not_installed(name, error)
+        return Status(name, False, reason=why.reason, remedy=why.remedy)

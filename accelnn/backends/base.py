@@ -131,6 +131,10 @@ class Backend:
         """Return ``x`` as an array of this backend, without a copy where memory and dtype allow."""
         return self.xp.asarray(to_host(x), dtype=dtype)
 
+    def copy(self, x: Any) -> Any:
+        """Return a copy of an array of this backend, in the same memory order."""
+        return self.xp.array(x, copy=True, order="K")
+
     def to_numpy(self, x: Any) -> Any:
         """Return an array of this backend as a NumPy array."""
         return np.asarray(x)

@@ -66,6 +66,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         "backend": [str, Hidden(Backend)],
     }
 
+    _no_improvement = 0  # epochs; of a loaded estimator too
+
     # What the subclasses define ----------------------------------------------------------------
 
     def _targets(self, X: Any, y: Any, reset: bool, incremental: bool) -> Any:
@@ -121,6 +123,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             order="C",
             reset=first_pass,
         )
+        if not first_pass:
+            X = X.astype(self.coefs_[0].dtype, copy=False)  # the network keeps its own
         target = self._targets(X, y, first_pass, incremental)
         rng = check_random_state(self.random_state)
         units = [X.shape[1], *sizes, self._width_out(target)]
@@ -183,7 +187,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         to_numpy = program.backend.to_numpy
         linears = [layer for layer in program.layers if isinstance(layer, nn.Linear)]
         self.coefs_ = [to_numpy(layer.weight.data).T for layer in linears]
-        self.intercepts_ = [to_numpy(layer.bias.data) for layer in linears if layer.bias]
+        biases = [layer.bias for layer in linears]
+        self.intercepts_ = [to_numpy(b.data) for b in biases if b is not None]
 
     def _fit_lbfgs(self, X: Any, y: Any, backend: Backend) -> None:
         from scipy.optimize import minimize
@@ -235,7 +240,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         self.compile_seconds_ = loop.warm_up()
         X_val = None if X_val is None else backend.asarray(X_val)
         order = np.arange(n)
-        best = None
+        # Before the first epoch the best are the weights it starts from, as in a warm start.
+        best = None if X_val is None else backend.to_numpy(program.plan.params).copy()
         self.n_iter_ = 0
         penalty = self._penalty(program)
         try:
@@ -276,13 +282,13 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     def _split(self, X: Any, y: Any, rng: Any) -> Any:
         if not self.early_stopping:
             return X, None, y, None
-        one_column = y.ndim == 1 or (y.shape[1] == 1 and hasattr(type(self), "predict_proba"))
+        binary = hasattr(type(self), "predict_proba") and self.n_outputs_ == 1
         X_train, X_val, y_train, y_val = train_test_split(
             X,
             y,
             random_state=rng,
             test_size=self.validation_fraction,
-            stratify=y if one_column else None,
+            stratify=y if binary else None,  # scikit-learn's choice
         )
         if len(X_val) < 2:
             raise ValueError(
@@ -337,7 +343,9 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """Return ``out_activation_`` of the network for validated X, (n, n_outputs)."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float64, np.float32), order="C", reset=False)
-        backend = resolve_backend(self.backend_)
+        # An object given need not be registered under its name.
+        given = self.backend
+        backend = given if isinstance(given, Backend) else resolve_backend(self.backend_)
         dtype = self.coefs_[0].dtype
         ws = [backend.asarray(w) for w in self.coefs_]
         bs = [backend.asarray(b) for b in self.intercepts_]

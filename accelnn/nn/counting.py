@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def count_ops(model: Module, batch: Any) -> OpCount:
 
 def _rows_for(model: Module, batch: Any) -> Any:
     dtype = next((str(p.dtype) for p in model.parameters()), "float32")
-    if not isinstance(batch, int):
+    if not isinstance(batch, Integral):
         return np.asarray(batch, dtype=dtype)
     first = _first_linear(model)
     if first is None or batch < 1:
@@ -84,7 +85,7 @@ def _rows_for(model: Module, batch: Any) -> Any:
             f"count_ops needs a number of rows of at least 1 and a model with a Linear, or an "
             f"input array; got batch={batch!r}"
         )
-    return np.zeros((batch, first.in_features), dtype)
+    return np.zeros((int(batch), first.in_features), dtype)
 
 
 def _first_linear(module: Module) -> Linear | None:

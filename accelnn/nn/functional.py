@@ -35,7 +35,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         y = be.add_bias(y, bias.data, out=y) if be.in_place else be.add_bias(y, bias.data)
 
     def backward(dy: Any) -> list[Any]:
-        dy = be.xp.reshape(dy, (-1, n_out))
+        dy = be.xp.reshape(dy, (rows.shape[0], n_out))
         dx = be.matmul(dy, w, tb=not flipped) if x.requires_grad else None
         grads = [
             None if dx is None else be.xp.reshape(dx, x.shape),
@@ -171,14 +171,16 @@ def mse_loss(y: Tensor, target: Any, reduction: str = "mean") -> Tensor:
     Parameters
     ----------
     y, target : Tensor or array of one shape
+        A target that requires a gradient gets one.
     """
     target = _target(y, target)
     if target.shape != y.shape:
         raise ValueError(f"mse_loss expects a target of shape {y.shape}, got {target.shape}")
-    if reduction == "none":
-        error: Tensor = y - target
-        return error * error
     weight = _reduction(reduction, y.data.size)
+    if weight is None or target.requires_grad:
+        error: Tensor = y - target
+        squares = error * error
+        return squares if weight is None else squares.sum() * weight
     return _row_loss("squared_error", as_rows(y), as_rows(target).data, weight)
 
 
@@ -188,9 +190,9 @@ def binary_cross_entropy_with_logits(z: Tensor, target: Any, reduction: str = "m
     Parameters
     ----------
     z, target : Tensor or array of one shape
-        Logits, and probabilities of the positive class in [0, 1].
+        Logits, and probabilities of the positive class in [0, 1], which get no gradient.
     """
-    target = _target(z, target)
+    target = _target(z, target).detach()
     if target.shape != z.shape:
         raise ValueError(
             f"binary_cross_entropy_with_logits expects a target of shape {z.shape}, got "
@@ -247,8 +249,11 @@ def as_rows(x: Tensor) -> Tensor:
 
 
 def _target(y: Tensor, target: Any) -> Tensor:
+    """Return the target as a Tensor of the prediction's dtype on its backend."""
     if isinstance(target, Tensor):
-        return target
+        y._other(target)  # raises if it is on another backend
+        if target.dtype == y.dtype:
+            return target
     return Tensor(target, dtype=y.data.dtype, backend=y.backend)
 
 

@@ -1,6 +1,6 @@
 """The affine layer."""
 
-from typing import Any
+from typing import Any, SupportsIndex
 
 from accelnn.autograd import Parameter, Tensor
 from accelnn.backends import Backend, resolve_backend
@@ -50,11 +50,11 @@ class Linear(Module):
     ) -> None:
         super().__init__()
         for name, value in (("in_features", in_features), ("out_features", out_features)):
-            if not isinstance(value, int) or value < 0:
+            if not isinstance(value, SupportsIndex) or value < 0:
                 raise ValueError(f"{name} must be an integer of at least 0, got {value!r}")
         if str(dtype).rpartition(".")[2].strip("'>") not in ("float32", "float64"):
             raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
-        self.in_features, self.out_features = in_features, out_features
+        self.in_features, self.out_features = int(in_features), int(out_features)
         held = resolve_backend(backend)
         storage = held.asarray(uniform((in_features, out_features), in_features, dtype))
         self.weight = Parameter(storage.T, backend=held)

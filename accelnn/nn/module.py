@@ -28,12 +28,15 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         if "_parameters" not in vars(self):
             raise AttributeError(f"call super().__init__() before setting {name!r} of a Module")
-        self._parameters.pop(name, None)
-        self._modules.pop(name, None)
-        if isinstance(value, Parameter):
-            self._parameters[name] = value
-        elif isinstance(value, Module):
-            self._modules[name] = value
+        kinds: tuple[tuple[Any, dict[str, Any]], ...] = (
+            (Parameter, self._parameters),
+            (Module, self._modules),
+        )
+        for kind, registered in kinds:
+            if isinstance(value, kind):
+                registered[name] = value  # one that replaces another keeps its place
+            else:
+                registered.pop(name, None)
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -112,16 +115,26 @@ class Module:
         Raises
         ------
         ValueError
-            If a name is missing or unknown, or a shape differs; the message lists them.
+            If a name is missing or unknown, a shape differs, or an array holds no real numbers;
+            the message lists them.
         """
         own = dict(self.named_parameters())
-        arrays = {name: np.asarray(value) for name, value in state.items()}
+        arrays = {
+            name: value.numpy() if isinstance(value, Tensor) else np.asarray(value)
+            for name, value in state.items()
+        }
         wrong = [f"missing: {name}" for name in own.keys() - arrays.keys()]
         wrong += [f"unknown: {name}" for name in arrays.keys() - own.keys()]
+        both = own.keys() & arrays.keys()
         wrong += [
             f"{name}: shape {arrays[name].shape}, expected {own[name].shape}"
-            for name in own.keys() & arrays.keys()
+            for name in both
             if arrays[name].shape != own[name].shape
+        ]
+        wrong += [
+            f"{name}: dtype {arrays[name].dtype}, expected real numbers"
+            for name in both
+            if arrays[name].dtype.kind not in "fiub"
         ]
         if wrong:
             raise ValueError("state does not fit this module; " + "; ".join(sorted(wrong)))

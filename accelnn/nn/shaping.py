@@ -1,7 +1,7 @@
 """Layers that move or drop numbers without computing any: Flatten, Dropout, Sequential."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, overload
 
 from accelnn.autograd import Tensor
 from accelnn.nn import functional as F
@@ -25,7 +25,7 @@ class Dropout(Module):
     p : float
         Fraction dropped, 0 to 1.
     seed : int, optional
-        Drawn from ``manual_seed``'s generator if not given.
+        0 ... 2⁶⁴-1. Drawn from ``manual_seed``'s generator if not given.
 
     Notes
     -----
@@ -37,6 +37,8 @@ class Dropout(Module):
         super().__init__()
         if not 0 <= p <= 1:
             raise ValueError(f"p is the fraction dropped, 0 to 1; got {p!r}")
+        if seed is not None and not 0 <= seed < 2**64:
+            raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, got {seed!r}")
         self.p = float(p)
         self.seed = fresh_seed() if seed is None else int(seed)
         self.call = 0
@@ -85,5 +87,12 @@ class Sequential(Module):
     def __len__(self) -> int:
         return len(self._modules)
 
-    def __getitem__(self, i: int) -> Module:
-        return list(self._modules.values())[i]
+    @overload
+    def __getitem__(self, i: int) -> Module: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> "Sequential": ...
+
+    def __getitem__(self, i: int | slice) -> Module:
+        layers = list(self._modules.values())
+        return Sequential(*layers[i]) if isinstance(i, slice) else layers[i]

@@ -40,7 +40,10 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr)
-        b1, b2 = betas
+        try:
+            b1, b2 = betas
+        except (TypeError, ValueError):
+            raise ValueError(f"betas must be two numbers, got {betas!r}") from None
         self.betas = (check_number("betas[0]", b1, 0, 1), check_number("betas[1]", b2, 0, 1))
         self.eps = check_number("eps", eps, 0)
         self.weight_decay = check_number("weight_decay", weight_decay, 0)

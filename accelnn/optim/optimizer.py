@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
-from accelnn.autograd import Parameter
+from accelnn.autograd import Parameter, Tensor
 from accelnn.backends.plan import Update
 
 Scalars = tuple[float, float, float]
@@ -29,11 +30,17 @@ class Optimizer:
     kernel: str
 
     def __init__(self, parameters: Iterable[Parameter], lr: float) -> None:
-        if isinstance(parameters, Parameter):
+        if isinstance(parameters, Tensor):
             raise TypeError("expected an iterable of parameters, such as model.parameters()")
         self.parameters = list(parameters)
         if not self.parameters:
             raise ValueError("the optimizer got no parameters; pass model.parameters()")
+        for parameter in self.parameters:
+            if not isinstance(parameter, Tensor):
+                raise TypeError(
+                    f"expected parameters, got a {type(parameter).__name__}; pass "
+                    "model.parameters()"
+                )
         self.lr = check_number("lr", lr, 0)
         self.t = 0
         self._states: dict[int, list[Any]] = {}
@@ -100,7 +107,7 @@ def storage(data: Any, *others: Any) -> tuple[Any, ...]:
 
 def check_number(name: str, value: Any, low: float, high: float = math.inf) -> float:
     """Return ``value`` as a float, or raise naming the range [low, high)."""
-    if not isinstance(value, int | float) or not low <= value < high:
+    if not isinstance(value, Real) or not low <= float(value) < high:
         limit = f" and below {high}" if high != math.inf else ""
         raise ValueError(f"{name} must be a number of at least {low}{limit}, got {value!r}")
     return float(value)

@@ -185,6 +185,6 @@ def test_refusals_name_the_part(make: Callable[[], nn.Sequential], loss: Any, me
 
 def test_refuses_an_optimizer_of_other_parameters() -> None:
     model = nn.Sequential(nn.Linear(3, 3))
+    other = optim.SGD(nn.Linear(3, 3).parameters())
     with pytest.raises(NotLowerable, match="other parameters"):
-        other = optim.SGD(nn.Linear(3, 3).parameters())
         lower(model, nn.MSELoss(), other, get_backend("numpy"), 4)

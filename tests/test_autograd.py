@@ -1,0 +1,507 @@
+"""The graph: every operation by value and by differences, branches, and what backward refuses."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from accelnn import Parameter, Tensor, gradcheck, no_grad
+from accelnn.autograd import record, topological_order, unbroadcast
+from accelnn.backends import Backend, get_backend
+from accelnn.errors import GraphError
+from accelnn.nn import functional as F
+from tests.golden_graph import Golden
+from tests.tolerances import assert_close
+
+#: Operators mean the same for Tensors and for arrays, so each is its own reference.
+BINARY: dict[str, Callable[[Any, Any], Any]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+}
+SHAPES = [
+    ((), ()),
+    ((1,), (1,)),
+    ((3, 5), (3, 5)),
+    ((3, 5), (5,)),
+    ((5,), (3, 5)),
+    ((3, 1), (1, 5)),
+    ((), (2, 3)),
+    ((2, 3), ()),
+    ((1, 1), (4, 2)),
+    ((2, 1, 3), (4, 1)),
+    ((0, 3), (3,)),
+]
+INDICES: dict[str, Any] = {
+    "row": 1,
+    "element": (2, 1),
+    "negative": -1,
+    "slice": (slice(None), slice(1, 3)),
+    "step back": slice(None, None, -2),
+    "rows": [2, 0],
+    "a row three times": [1, 1, 0, 1],
+    "pairs": ([0, 0, 2], [1, 1, 3]),
+    "new axis": (slice(None), None, 0),
+    "mask": np.array([True, False, True]),
+    "nothing": np.array([], np.int64),
+}
+#: Name -> (on a Tensor, on an array, shape); the inputs are between 0.5 and 2.
+UNARY: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Any], Any], tuple[int, ...]]] = {
+    "neg": (lambda x: -x, lambda x: -x, (3, 4)),
+    "pow 3": (lambda x: x**3, lambda x: x**3, (3, 4)),
+    "pow -1": (lambda x: x**-1, lambda x: 1 / x, (3, 4)),
+    "pow 0.5": (lambda x: x**0.5, np.sqrt, (3, 4)),
+    "pow NumPy number": (lambda x: x ** np.int64(2), lambda x: x * x, (3, 4)),
+    "exp": (lambda x: x.exp(), np.exp, (3, 4)),
+    "log": (lambda x: x.log(), np.log, (3, 4)),
+    "sum": (lambda x: x.sum(), np.sum, (3, 4)),
+    "sum of none": (lambda x: x.sum(), np.sum, (0, 4)),
+    "sum 0": (lambda x: x.sum(0), lambda x: x.sum(0), (3, 4)),
+    "sum -1, kept": (lambda x: x.sum(-1, True), lambda x: x.sum(-1, keepdims=True), (3, 4)),
+    "sum of 3-D": (lambda x: x.sum(axis=1), lambda x: x.sum(1), (2, 3, 4)),
+    "mean": (lambda x: x.mean(), np.mean, (3, 4)),
+    "mean 1": (lambda x: x.mean(1), lambda x: x.mean(1), (3, 4)),
+    "mean -2, kept": (lambda x: x.mean(-2, True), lambda x: x.mean(-2, keepdims=True), (2, 3, 4)),
+    "reshape": (lambda x: x.reshape(2, -1), lambda x: x.reshape(2, 6), (3, 4)),
+    "reshape to a tuple": (lambda x: x.reshape((4, 3)), lambda x: x.reshape(4, 3), (3, 4)),
+    "reshape to 0-D": (lambda x: x.reshape(()), lambda x: x.reshape(()), (1, 1)),
+    "T": (lambda x: x.T, np.transpose, (3, 4)),
+    "2 + x": (lambda x: 2 + x, lambda x: 2 + x, (3, 4)),
+    "2 - x": (lambda x: 2 - x, lambda x: 2 - x, (3, 4)),
+    "2 * x": (lambda x: 2 * x, lambda x: 2 * x, (3, 4)),
+    "2 / x": (lambda x: 2 / x, lambda x: 2 / x, (3, 4)),
+    "x / 2": (lambda x: x / 2, lambda x: x / 2, (3, 4)),
+    "np.float64(2) - x": (lambda x: np.float64(2) - x, lambda x: 2 - x, (3, 4)),
+}
+
+
+def leaf(values: Any, backend: Backend, dtype: Any = "float64") -> Tensor:
+    return Tensor(values, True, dtype=dtype, backend=backend)
+
+
+def grad(x: Tensor) -> Any:
+    """Return a gradient that must be there, on the host."""
+    assert x.grad is not None
+    return x.grad.numpy()
+
+
+def positive(rng: Any, shape: tuple[int, ...]) -> Any:
+    return rng.uniform(0.5, 2, shape)
+
+
+# Operations ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shapes", SHAPES, ids=str)
+@pytest.mark.parametrize("name", BINARY)
+def test_binary(backend: Backend, name: str, shapes: tuple[Any, Any], rng: Any) -> None:
+    arrays = [positive(rng, shape) for shape in shapes]
+    a, b = (leaf(x, backend) for x in arrays)
+    y = BINARY[name](a, b)
+    assert_close(y.numpy(), np.asarray(BINARY[name](*arrays)))
+    assert f"op={name}" in repr(y)
+    gradcheck(BINARY[name], a, b)
+    y.backward(np.ones(y.shape))
+    assert (grad(a).shape, grad(b).shape) == shapes
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_one_operand_twice(backend: Backend, name: str, rng: Any) -> None:
+    x = positive(rng, (2, 3))
+    assert_close(BINARY[name](leaf(x, backend), leaf(x, backend)).numpy(), BINARY[name](x, x))
+    gradcheck(lambda t: BINARY[name](t, t), leaf(x, backend))
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_unary(backend: Backend, name: str, rng: Any) -> None:
+    on_tensor, on_array, shape = UNARY[name]
+    x = positive(rng, shape)
+    y = on_tensor(leaf(x, backend))
+    assert_close(y.numpy(), np.asarray(on_array(x)), length=x.size)
+    gradcheck(on_tensor, leaf(x, backend))
+
+
+@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+def test_getitem(backend: Backend, index: Any, rng: Any) -> None:
+    x = rng.normal(size=(3, 4))
+    assert_close(leaf(x, backend)[index].numpy(), np.asarray(x[index]))
+    gradcheck(lambda t: t[index] * t[index], leaf(x, backend))
+
+
+def test_getitem_counts_repetitions(backend: Backend) -> None:
+    x = leaf([1.0, 2.0, 3.0], backend)
+    x[Tensor([2, 2, 0], backend=backend)].sum().backward()
+    assert_close(grad(x), np.array([1.0, 0.0, 2.0]))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 4, 2), (0, 4, 2), (3, 0, 2), (7, 5, 9)], ids=str)
+def test_matmul(backend: Backend, shape: tuple[int, int, int], rng: Any) -> None:
+    n, k, m = shape
+    a, b = rng.normal(size=(n, k)), rng.normal(size=(k, m))
+    y = leaf(a, backend) @ leaf(b, backend)
+    assert_close(y.numpy(), a @ b, length=k)
+    gradcheck(lambda s, t: s @ t, leaf(a, backend), leaf(b, backend))
+    gradcheck(lambda s, t: t.T @ s.T, leaf(a, backend), leaf(b, backend))
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (2, 3)), ((3,), (3, 2)), ((2, 3), (3,))], ids=str)
+def test_matmul_names_shapes_that_do_not_fit(shapes: Any) -> None:
+    a, b = (Tensor(np.ones(s)) for s in shapes)
+    with pytest.raises(ValueError, match=r"\(n, k\) @ \(k, m\), got \("):
+        a @ b
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_arrays_on_the_left(name: str, rng: Any) -> None:
+    """NumPy leaves the operation to the Tensor, for numbers of its own and for arrays."""
+    a, b = positive(rng, (3, 4)), positive(rng, (4,))
+    for left in (a, a[0, 0], np.float32(3)):
+        t = leaf(b, get_backend("numpy"))
+        y = BINARY[name](left, t)
+        assert isinstance(y, Tensor)
+        assert_close(y.numpy(), BINARY[name](left, b))
+        gradcheck(lambda x, left=left: BINARY[name](left, x), t)
+
+
+def test_array_matmul_tensor(rng: Any) -> None:
+    a, b = rng.normal(size=(2, 3)), rng.normal(size=(3, 4))
+    t = leaf(b, get_backend("numpy"))
+    assert_close((a @ t).numpy(), a @ b, length=3)
+    assert_close((t.T @ a.T).numpy(), b.T @ a.T, length=3)
+    gradcheck(lambda x: a @ x, t)
+
+
+def test_transpose_and_power_say_what_they_take() -> None:
+    with pytest.raises(ValueError, match=r"transpose of a matrix, got shape \(3,\)"):
+        _ = Tensor([1.0, 2.0, 3.0]).T
+    with pytest.raises(TypeError, match="exponent must be a number, got Tensor"):
+        Tensor([1.0]) ** Tensor([1.0])  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("power", "slope"), [(0, 0.0), (1, 1.0), (2, 0.0), (0.0, 0.0)])
+def test_powers_at_zero(backend: Backend, power: float, slope: float) -> None:
+    x = leaf([0.0], backend)
+    (x**power).backward()
+    assert_close(grad(x), np.array([slope]))
+
+
+def test_unbroadcast_sums_what_was_copied() -> None:
+    g = np.arange(24.0).reshape(2, 3, 4)
+    assert_close(unbroadcast(g, (3, 1)), g.sum(axis=(0, 2)).reshape(3, 1))
+    assert_close(unbroadcast(g, ()), np.asarray(g.sum()))
+    assert unbroadcast(g, (2, 3, 4)) is g
+
+
+# What a Tensor holds ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "dtype"),
+    [
+        (1.5, "float32"),
+        ([1.0, 2], "float32"),
+        ([1, 2], "int64"),
+        ([True], "bool"),
+        (np.float64(1), "float64"),
+        (np.ones(2, "float32"), "float32"),
+        (np.ones(2), "float64"),
+        (np.ones(2, "int32"), "int32"),
+    ],
+    ids=str,
+)
+def test_dtype(backend: Backend, data: Any, dtype: str) -> None:
+    assert str(Tensor(data, backend=backend).dtype) == dtype
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("number", [2, 2.5, True, np.float64(2), np.float32(2), np.int64(2)])
+def test_numbers_take_the_dtype_of_the_tensor(backend: Backend, number: Any, dtype: str) -> None:
+    x = leaf([1.0, 3.0], backend, dtype)
+    for f in BINARY.values():
+        assert_close(f(x, number).numpy(), f(x.numpy(), float(number)).astype(dtype))
+        assert str(f(number, x).dtype) == dtype
+
+
+def test_a_fraction_is_not_rounded_to_an_integer_tensor() -> None:
+    assert (Tensor([1, 3]) * 0.5).tolist() == [0.5, 1.5]
+
+
+def test_arrays_are_not_copied() -> None:
+    x = np.ones(3)
+    assert Tensor(x).data is x
+    assert Tensor(Tensor(x)).data is x
+
+
+def test_only_floats_have_gradients(backend: Backend) -> None:
+    with pytest.raises(TypeError, match=r"got int64; pass dtype='float32'"):
+        Tensor([1, 2], True, backend=backend)
+    assert Parameter([1, 2], False).requires_grad is False
+    assert Parameter([1.0]).requires_grad
+
+
+def test_ragged_rows_are_named() -> None:
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        Tensor([[1.0], [1.0, 2.0]])
+    with pytest.raises(TypeError, match="expected numbers, got str"):
+        Tensor("abc")
+
+
+def test_golden_dimensions(backend: Backend) -> None:
+    golden = Golden("S3-G14")
+    ndim = [Tensor(x, backend=backend).ndim for x in golden.inputs["examples"]]
+    assert ndim == golden.expected["ndim"]
+    x = Tensor(Golden("S1-G12").inputs["data"], backend=backend)
+    assert (x.ndim, list(x.shape), len(x)) == (3, [2, 2, 3], 2)
+
+
+def test_repr_and_host(backend: Backend) -> None:
+    x = Tensor([1.0, 2.0], True, backend=backend)
+    assert repr(x) == "Tensor([1., 2.], dtype=float32, requires_grad=True)"
+    assert repr((x + x).exp()).endswith("dtype=float32, op=exp)")
+    assert repr(x.detach()) == "Tensor([1., 2.], dtype=float32)"
+    assert x.tolist() == [1.0, 2.0]
+    assert isinstance(x.numpy(), np.ndarray)
+    assert x[1].item() == 2.0
+    with pytest.raises(ValueError, match="size 1"):
+        x.item()
+
+
+def test_two_backends_in_one_operation() -> None:
+    a, b = Tensor([1.0], backend="numpy"), Tensor([1.0], backend="numba")
+    for f in (*BINARY.values(), lambda s, t: s.reshape(1, 1) @ t.reshape(1, 1)):
+        with pytest.raises(TypeError, match="'numpy' and 'numba'"):
+            f(a, b)
+
+
+# The way back -------------------------------------------------------------------------------------
+
+
+def test_golden_graph(backend: Backend) -> None:
+    golden = Golden("S0-G01")
+    a, b, c = (golden.tensor(k, backend, True) for k in "abc")
+    u = b * c
+    v = a + u
+    for t in (u, v):
+        t.retain_grad()
+    L = 3 * v
+    L.backward()
+    for name, x in {"u": u, "v": v, "L": L}.items():
+        golden.check(name, x)
+    for name, x in {"da": a, "db": b, "dc": c, "du": u, "dv": v}.items():
+        golden.check(name, grad(x))
+    assert L.grad is None
+
+
+def test_golden_slopes_step_by_step(backend: Backend) -> None:
+    golden = Golden("S1-G02")
+    a, b, c = (golden.tensor(k, backend, True) for k in ("a", "b", "c"))
+    a.data = a.data + 0.1
+    u = a * b
+    v = u + c
+    J = 2 * v
+    for name, x in {"u": u, "v": v, "J": J}.items():
+        golden.check(name, x)
+    u.retain_grad()
+    v.retain_grad()
+    J.backward()
+    golden.check("dJ_da", grad(a))
+    golden.check("dJ_dv", grad(v))
+    golden.equal(grad(a) / grad(u), golden.expected["du_da"])
+
+
+def test_golden_branches(backend: Backend) -> None:
+    golden = Golden("S2-G14")
+    w1, w2, w3, w4 = (golden.tensor(f"w{i}", backend, True) for i in (1, 2, 3, 4))
+    v = w1 * golden.tensor("x", backend)
+    v.retain_grad()
+    y = w2 * v + w4 * (w3 * v)
+    J = (y - 1) ** 2
+    J.backward()
+    golden.check("yhat", y)
+    golden.check("J", J)
+    for name, t in {"dv": v, "dw1": w1, "dw2": w2, "dw3": w3, "dw4": w4}.items():
+        golden.check(name, grad(t))
+
+
+def test_golden_loop(backend: Backend) -> None:
+    """The logistic map: every step uses the value before twice."""
+    golden = Golden("S2-G17")
+    for n in range(4):
+        x = golden.tensor("x", backend, True)
+        y = x * 1
+        for _ in range(n):
+            y = 4 * y * (1 - y)
+        y.sum().backward()
+        golden.equal(y, golden.expected["values"][n])
+        golden.equal(grad(x), golden.expected["derivatives"][n])
+
+
+def test_golden_leaf_without_gradient(backend: Backend) -> None:
+    golden = Golden("S2-G19")
+    x, w1, w2 = (golden.tensor(k, backend, k != "x") for k in ("x", "w1", "w2"))
+    y = w2 * F.sigmoid(w1 * x)
+    y.backward()
+    golden.check("y", y)
+    golden.check("w1_grad", grad(w1))
+    golden.check("w2_grad", grad(w2))
+    assert x.grad is golden.expected["x_grad"] is None
+
+
+def test_golden_accumulation(backend: Backend) -> None:
+    golden = Golden("S1-G29")
+    w = golden.tensor("w", backend, True)
+    for key in ("after_1", "after_2"):
+        (w**2).sum().backward()
+        golden.check(key, grad(w))
+    w.grad = None
+    (w**2).sum().backward()
+    golden.check("after_1", grad(w))
+
+
+def test_a_diamond_is_walked_once(backend: Backend) -> None:
+    calls = []
+    x = leaf([2.0], backend)
+
+    def backward(g: Any) -> tuple[Any]:
+        calls.append(float(g[0]))
+        return (g * 3,)
+
+    middle = record("triple", x.data * 3, (x,), backward)
+    (middle * 5 + middle * 7).backward()
+    assert calls == [12.0]
+    assert_close(grad(x), np.array([36.0]))
+
+
+def test_two_outputs_of_one_graph(backend: Backend) -> None:
+    x = leaf([2.0], backend)
+    shared = x * x
+    (shared * 3).backward(retain_graph=True)
+    (shared * 5).backward()
+    assert_close(grad(x), np.array([32.0]))
+
+
+def test_retain_graph_and_then_the_end(backend: Backend) -> None:
+    x = leaf([3.0], backend)
+    y = x * x
+    y.backward(retain_graph=True)
+    y.backward()
+    assert_close(grad(x), np.array([12.0]))
+    with pytest.raises(GraphError, match=r"used up .*\(at mul\).*retain_graph=True"):
+        y.backward()
+    assert_close(grad(x), np.array([12.0]))
+
+
+def test_a_used_up_part_leaves_no_gradient_half_written(backend: Backend) -> None:
+    x, fresh = leaf([3.0], backend), leaf([5.0], backend)
+    used = x * x
+    used.backward()
+    with pytest.raises(GraphError, match="used up"):
+        (fresh * 2 + used).backward()
+    assert fresh.grad is None
+    assert_close(grad(x), np.array([6.0]))
+
+
+def test_backward_needs_a_gradient_for_several_elements(backend: Backend) -> None:
+    x = leaf([1.0, 2.0], backend)
+    with pytest.raises(GraphError, match=r"shape \(2,\) needs gradient="):
+        (x * x).backward()
+    with pytest.raises(ValueError, match=r"gradient has shape \(1, 2\), expected .*\(2,\)"):
+        (x * x).backward([[1.0, 1.0]])
+    assert x.grad is None
+    (x * x).backward(Tensor([1.0, 10.0], backend=backend))
+    assert_close(grad(x), np.array([2.0, 40.0]))
+
+
+def test_backward_of_what_needs_none() -> None:
+    with pytest.raises(GraphError, match="requires_grad=True, or it was computed under no_grad"):
+        Tensor([1.0]).backward()
+    x = Tensor([1.0], True)
+    with no_grad():
+        y = x * 2
+    assert y.is_leaf
+    assert not y.requires_grad
+    with pytest.raises(GraphError, match="needs no gradient"):
+        y.backward()
+
+
+def test_no_grad_ends_also_by_an_error() -> None:
+    x = Tensor([1.0], True)
+    with pytest.raises(KeyError), no_grad():
+        raise KeyError
+    assert (x * 2).requires_grad
+
+
+def test_detach_cuts(backend: Backend) -> None:
+    x = leaf([3.0], backend)
+    y = x * x
+    assert y.detach().data is y.data
+    (y.detach() * x).backward()
+    assert_close(grad(x), np.array([9.0]))
+
+
+def test_backward_of_a_leaf(backend: Backend) -> None:
+    x = leaf([3.0], backend)
+    x.backward()
+    assert_close(grad(x), np.array([1.0]))
+
+
+def test_inner_gradients_only_on_request(backend: Backend) -> None:
+    x = leaf([3.0], backend)
+    inner, kept = x * 2, x * 3
+    kept.retain_grad()
+    (inner * kept).backward()
+    assert inner.grad is None
+    assert_close(grad(kept), np.array([6.0]))
+    assert_close(grad(x), np.array([36.0]))
+
+
+@pytest.mark.parametrize("wide_first", [True, False])
+def test_a_gradient_has_the_dtype_of_its_tensor(backend: Backend, wide_first: bool) -> None:
+    a, b = leaf([2.0], backend, "float64"), leaf([3.0], backend, "float32")
+    (a * b if wide_first else b * a).backward()
+    assert_close(grad(a), np.array([3.0]))
+    assert_close(grad(b), np.array([2.0], "float32"))
+
+
+def test_gradients_share_no_memory(backend: Backend) -> None:
+    """Clipping one in place must change no other, nor the array the user passed."""
+    a, b, c = (leaf([1.0, 2.0], backend) for _ in range(3))
+    seed = backend.xp.ones(2)
+    inner = a + b
+    inner.retain_grad()
+    (inner + c.reshape(1, 2).reshape(2)).backward(seed)
+    for t in (a, b, c, inner):
+        assert t.grad is not None
+        t.grad.data *= 10
+        assert_close(grad(t), np.array([10.0, 10.0]))
+    assert_close(seed, np.ones(2))
+
+
+def test_the_gradient_of_a_sum_can_be_written_to(backend: Backend) -> None:
+    x = leaf([[1.0, 2.0]], backend)
+    x.sum().backward()
+    assert x.grad is not None
+    x.grad.data[0, 0] = 5
+    assert x.grad.tolist() == [[5.0, 1.0]]
+
+
+def test_a_chain_deeper_than_the_stack() -> None:
+    x = Tensor(np.ones(1), True)
+    y = x
+    for _ in range(10_000):
+        y = y + 1
+    assert y.item() == 10_001
+    assert len(topological_order(y)) == 10_001
+    y.backward()
+    assert_close(grad(x), np.ones(1))
+
+
+def test_parents_come_before_children() -> None:
+    x, frozen = Tensor([1.0], True), Tensor([1.0])
+    a = x * 2
+    b = a * frozen
+    c = a + b
+    order = [id(t) for t in topological_order(c)]
+    assert order == [id(t) for t in (x, a, b, c)]

@@ -1,0 +1,216 @@
+"""What the documents and docstrings say is what the code does.
+
+One test per page runs its Python blocks, in order and in one namespace; one test per module runs the
+examples of its docstrings. Links, and the commands of the command line, are looked up.
+"""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import accelnn
+from accelnn import backends
+from accelnn.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+
+#: Not imported here: the first runs the command line, the others need optional libraries.
+_LEFT_OUT = ("accelnn.__main__", "accelnn.bench", "accelnn.kernels.on_cupy")
+_FENCE = re.compile(r"^```(?P<info>[^`\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_SKIP = re.compile(r"skip: needs (a GPU|the network)")
+
+
+class Block(NamedTuple):
+    """A fenced block: what stands behind the fence, its text, and the line before its first."""
+
+    info: str
+    text: str
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(m["info"].strip(), m["text"], text.count("\n", 0, m.start("text")))
+        for m in _FENCE.finditer(text)
+    ]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def modules() -> list[str]:
+    found = (m.name for m in pkgutil.walk_packages(accelnn.__path__, "accelnn."))
+    return ["accelnn", *(name for name in found if not name.startswith(_LEFT_OUT))]
+
+
+@pytest.fixture(autouse=True)
+def _own_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run in an empty folder, without a chosen backend, and forget backends registered there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ACCELNN_BACKEND", raising=False)
+    monkeypatch.setattr(backends, "_REGISTRY", dict(backends._REGISTRY))
+    monkeypatch.setattr(backends, "_instances", dict(backends._instances))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_python_blocks_run(page: Path) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page):
+        language, _, mark = block.info.partition(" ")
+        if language != "python":
+            continue
+        if mark:
+            assert _SKIP.fullmatch(mark), f"{name_of(page)}:{block.line}: not a reason: {mark!r}"
+        elif ">>>" in block.text:
+            run_examples(page, block, namespace)
+        else:
+            padding = "\n" * block.line  # so that a traceback names the page's own lines
+            exec(compile(padding + block.text, str(page), "exec"), namespace)
+
+
+def run_examples(page: Path, block: Block, namespace: dict[str, Any]) -> None:
+    """Run one block in ``>>>`` style; what it defines is left in the namespace."""
+    parser = doctest.DocTestParser()
+    test = parser.get_doctest(block.text, namespace, name_of(page), str(page), block.line)
+    report = run(test)
+    namespace.update(test.globs)
+    assert not report, report
+
+
+def run(test: doctest.DocTest) -> str:
+    """Return what failed, as doctest writes it."""
+    lines: list[str] = []
+    doctest.DocTestRunner(verbose=False).run(test, out=lines.append, clear_globs=False)
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("name", modules())
+def test_docstring_examples(name: str) -> None:
+    module = importlib.import_module(name)
+    for test in doctest.DocTestFinder(exclude_empty=True).find(module):
+        report = run(test)
+        assert not report, report
+
+
+def test_the_modules_are_found() -> None:
+    expected = {"accelnn.training", "accelnn.kernels.reference.losses", "accelnn.nn.linear"}
+    assert expected <= set(modules())
+
+
+def test_a_wrong_output_is_seen(tmp_path: Path) -> None:
+    test = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, 0)
+    assert "Expected:\n    3\nGot:\n    2" in run(test)
+
+
+# Links ------------------------------------------------------------------------------------------
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the names that headings get on a page: lower case, spaces as hyphens."""
+    titles = re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text("utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    prose = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if link.startswith(("https://", "mailto:")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{name_of(page)}: {link} does not exist"
+        if anchor:
+            assert anchor in anchors(target), f"{name_of(page)}: {link} has no such heading"
+
+
+def test_the_index_names_every_page() -> None:
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for page in PAGES[1:]:
+        assert page.name == "index.md" or f"({page.relative_to(ROOT / 'docs').as_posix()})" in text
+
+
+def test_the_changelog_knows_the_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## \[{re.escape(accelnn.__version__)}\]", text, re.MULTILINE)
+    assert f"\nversion: {accelnn.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+
+
+# The command line -------------------------------------------------------------------------------
+
+
+def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the commands that do something, such as ("data", "mnist")."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def command_lines(page: Path) -> Iterator[tuple[list[str], str]]:
+    """Yield (arguments, line) of every ``accelnn ...`` in the console blocks of a page."""
+    for block in blocks(page):
+        if block.info != "console":
+            continue
+        for line in block.text.splitlines():
+            for command in line.split("&&"):
+                words = shlex.split(command, comments=True)
+                while words and "=" in words[0]:  # an environment variable
+                    del words[0]
+                if words[:2] == ["python", "-m"]:
+                    del words[:2]
+                if words[:1] == ["accelnn"]:
+                    yield words[1:], line
+
+
+def parse(arguments: list[str]) -> tuple[str, ...]:
+    """Return the names of the command that a line calls; fail if its arguments do not parse."""
+    command: click.Command = main
+    context = main.make_context("accelnn", list(arguments))
+    names: list[str] = []
+    while isinstance(command, click.Group):
+        remaining = [*context._protected_args, *context.args]
+        found, inner, remaining = command.resolve_command(context, remaining)
+        assert found is not None
+        assert inner is not None
+        names.append(found)
+        command, context = inner, inner.make_context(found, remaining, parent=context)
+    return tuple(names)
+
+
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
+def test_command_lines_parse(page: Path) -> None:
+    for arguments, line in command_lines(page):
+        try:
+            names = parse(arguments)
+        except click.ClickException as error:
+            pytest.fail(f"{name_of(page)}: {line}: {error.format_message()}")
+        assert CliRunner().invoke(main, [*names, "--help"]).exit_code == 0
+
+
+def test_the_readme_names_the_commands_there_are() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    spans = re.findall(r"`(accelnn [a-z][^`]*)`", _FENCE.sub("", text))
+    named = {parse(shlex.split(span)[1:]) for span in spans}
+    named |= {parse(arguments) for arguments, _ in command_lines(ROOT / "README.md")}
+    assert named == set(leaves(main))
+
+
+def test_the_two_commands_are_one_line_each() -> None:
+    found = [b.text for b in blocks(ROOT / "README.md") if b.info == "console"]
+    assert "python -m pip install . && python -m accelnn train\n" in found
+    assert 'python -m pip install -e ".[test]" && python -m pytest\n' in found
