@@ -110,7 +110,7 @@ class Tensor:
             dtype = _python_dtype(data)
         self.data = self.backend.asarray(data, dtype=dtype)
         if requires_grad and hasattr(data, "dtype"):
-            self.data = self.backend.copy(self.data)  # an optimizer will write here, not to the user's
+            self.data = self.backend.copy(self.data)  # an optimizer writes here, not to the user's
         if requires_grad and not _is_float(self.data):
             raise TypeError(
                 f"only float32 and float64 tensors have gradients, got {self.data.dtype}; "

@@ -42,7 +42,13 @@ def check_features(X: Any, n_in: int | None, dtype: Any, backend: Backend, name:
 
 
 def check_targets(
-    y: Any, n: int, n_out: int | None, classes: bool, dtype: Any, backend: Backend
+    y: Any,
+    n: int,
+    n_out: int | None,
+    classes: bool,
+    dtype: Any,
+    backend: Backend,
+    name: str = "y",
 ) -> Any:
     """Return y as (n,) int64 classes, or as (n, n_out) values of ``dtype``.
 
@@ -55,40 +61,40 @@ def check_targets(
     ValueError
         If the shape does not fit, a class is out of range, or a value is NaN or infinite.
     """
-    array = _as_array(y, "y")
+    array = _as_array(y, name)
     if tuple(array.shape[:1]) != (n,):
         shape = tuple(array.shape)
-        raise ValueError(f"y must have a row for each of the {n} of X, got shape {shape}")
+        raise ValueError(f"{name} must have a row for each of the {n} of X, got shape {shape}")
     if n_out is None:
         return backend.asarray(array)
     if classes:
         if "int" not in str(array.dtype):
             raise TypeError(
-                f"y must hold integer classes 0 ... {n_out - 1} for a cross-entropy, got dtype "
-                f"{array.dtype}; y.astype('int64') if they are whole numbers"
+                f"{name} must hold integer classes 0 ... {n_out - 1} for a cross-entropy, got dtype "
+                f"{array.dtype}; {name}.astype('int64') if they are whole numbers"
             )
         if tuple(array.shape) != (n,):
             raise ValueError(
-                f"y must hold one class per row of X, shape ({n},), got {tuple(array.shape)}"
+                f"{name} must hold one class per row of X, shape ({n},), got {tuple(array.shape)}"
             )
         low, high = int(array.min()), int(array.max())
         if low < 0 or high >= n_out:
             raise ValueError(
-                f"y must hold classes 0 ... {n_out - 1}, as many as the network has outputs, got "
+                f"{name} must hold classes 0 ... {n_out - 1}, as many as the network has outputs, got "
                 f"{low} ... {high}"
             )
         return backend.asarray(array, dtype=np.int64)
-    _require_real(array, "y")
+    _require_real(array, name)
     shape = tuple(array.shape)
     if shape == (n,) and n_out == 1:
         array = array.reshape(n, 1)
     elif shape != (n, n_out):
         raise ValueError(
-            f"y must have shape ({n}, {n_out}), a row for each of X and a value per output, got "
+            f"{name} must have shape ({n}, {n_out}), a row for each of X and a value per output, got "
             f"{shape}"
         )
     held = _converted(array, dtype, backend)
-    check_finite(held, backend, "y")
+    check_finite(held, backend, name)
     return backend.xp.ascontiguousarray(held) if backend.in_place else held
 
 

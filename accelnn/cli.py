@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 import accelnn
@@ -31,12 +30,13 @@ def backends(json_file: str | None) -> None:
     found = accelnn.list_backends()
     table = Table("backend", "usable", "library", "device", "threads", "BLAS")
     for s in found:
-        if s.usable:
-            threads = str(s.threads) if s.threads else ""
-            table.add_row(s.name, "yes", f"{s.library} {s.version}", s.device, threads, s.blas)
-        else:
-            table.add_row(s.name, "no", "", escape(f"{s.reason}. {s.remedy}"), "", "")
+        threads = str(s.threads) if s.threads else ""
+        library = f"{s.library} {s.version}" if s.usable else ""
+        table.add_row(s.name, "yes" if s.usable else "no", library, s.device, threads, s.blas)
     Console().print(table)
+    for s in found:
+        if not s.usable:  # not in the table, which would break a command line in two
+            click.echo(f"{s.name}: {s.reason}. {s.remedy}")
     if json_file:
         write_json(json_file, [vars(s) for s in found])
 
@@ -77,6 +77,8 @@ def train(
     except (AccelnnError, ValueError, OSError, FloatingPointError) as error:
         raise click.ClickException(str(error)) from error
     Console().print(mnist_job.table(results, job, dataset))
+    for remark in mnist_job.remarks(results, dataset):
+        click.echo(remark)
     if json_file:
         write_json(json_file, results)
     if names and any("reason" in result for result in results):

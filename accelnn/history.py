@@ -66,13 +66,16 @@ class History:
     epochs : list of Epoch
     backend, engine : str
     explanation : Explanation
+    choice : str
+        Why this backend.
     interrupted : bool
-        Whether Ctrl-C or a callback ended it early.
+        Whether a callback ended it early.
     """
 
     backend: str
     engine: str
     explanation: Explanation
+    choice: str = ""
     epochs: list[Epoch] = field(default_factory=list)
     interrupted: bool = False
 

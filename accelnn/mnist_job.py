@@ -5,13 +5,13 @@ from statistics import median
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from accelnn import nn, optim
 from accelnn.backends import Status, get_backend, list_backends
 from accelnn.datasets import Dataset, load_default
+from accelnn.errors import BackendUnavailable
 from accelnn.history import Callback, Epoch, History
 from accelnn.nn.init import manual_seed
 from accelnn.training import train
@@ -54,12 +54,16 @@ def run(job: Job, data: Dataset, backends: list[Status], console: Console) -> li
     results = []
     X, X_test = data.features()
     for status in backends:
+        reason = f"{status.reason}. {status.remedy}"
         if status.usable:
             arrays = (X, data.y_train, X_test, data.y_test)
-            history = _train(job, arrays, status.name, console)
-            results.append(_result(status, data, history))
-        else:
-            results.append({"backend": status.name, "reason": f"{status.reason}. {status.remedy}"})
+            try:
+                history = _train(job, arrays, status.name, console)
+                results.append(_result(status, data, history))
+                continue
+            except BackendUnavailable as error:  # found out only when it starts
+                reason = f"{error.reason}. {error.remedy}"
+        results.append({"backend": status.name, "reason": reason})
     return results
 
 
@@ -110,18 +114,17 @@ def _result(status: Status, data: Dataset, history: History) -> dict[str, Any]:
 
 
 def table(results: list[dict[str, Any]], job: Job, data: Dataset) -> Table:
-    """Return the results as a table, the note on the data below it."""
+    """Return the results as a table."""
     n_in = data.X_train[0].size
     made = Table(
         title=f"{data.name}: {n_in}-512-512-10, {job.optimizer} {job.rate:g}, "
         f"batch {job.batch_size}, {job.epochs} epochs, float32",
-        caption=escape(data.note) or None,
     )
     for name in ("backend", "device", "s / epoch", "samples / s", "test accuracy"):
         made.add_column(name, justify="left" if name in ("backend", "device") else "right")
     for r in results:
         if "reason" in r:
-            made.add_row(r["backend"], escape(f"cannot run: {r['reason']}"), "", "", "")
+            made.add_row(r["backend"], "cannot run: see below", "", "", "")
         else:
             made.add_row(
                 r["backend"],
@@ -131,6 +134,12 @@ def table(results: list[dict[str, Any]], job: Job, data: Dataset) -> Table:
                 f"{r['test_accuracy']:.4f}",
             )
     return made
+
+
+def remarks(results: list[dict[str, Any]], data: Dataset) -> list[str]:
+    """Return what stands below the table: why a backend did not run, and what the data are."""
+    missing = [f"{r['backend']}: {r['reason']}" for r in results if "reason" in r]
+    return [*missing, data.note] if data.note else missing
 
 
 class _Bar(Callback):

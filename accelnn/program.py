@@ -17,7 +17,6 @@ from accelnn.backends import Backend
 from accelnn.backends.plan import Plan, Update
 from accelnn.errors import NotLowerable
 from accelnn.kernels import table as t
-from accelnn.optim.optimizer import storage
 
 #: Layer class -> its code and how to read its scalar. Exact classes: a subclass may compute
 #: something else.
@@ -197,11 +196,10 @@ class Program:
             mine[...] = p.data.T
             if states is not None:
                 held = states(p)
-                as_parameter = storage(p.data)[0] is p.data  # else as the storage, its transpose
                 for row, state in enumerate(held):
                     mine_too = view(self.plan.states[row])
-                    mine_too[...] = state.T if as_parameter else state
-                    held[row] = mine_too
+                    mine_too[...] = state.T
+                    held[row] = mine_too.T
             p.data, p.grad = mine.T, None
             offset += n_flat
 

@@ -203,6 +203,8 @@ def _build_estimator(header: dict[str, Any], arrays: dict[str, Any], backend: st
     n = int(model.n_layers_) - 1
     model.coefs_ = [arrays[f"coefs_.{i}"] for i in range(n)]
     model.intercepts_ = [arrays[f"intercepts_.{i}"] for i in range(n)]
+    if len(arrays) != 2 * n:
+        raise ValueError(f"{len(arrays)} arrays are more than the {2 * n} of {n} layers")
     _check_fitted(model)
     model.backend_ = backend
     return model
@@ -218,10 +220,10 @@ def _check_fitted(model: Any) -> None:
         raise ValueError(f"arrays of shapes {found} are no network of the widths {widths}")
     if any(array.dtype.kind != "f" for layer in layers for array in layer):
         raise ValueError("coefs_ and intercepts_ must be floating point")
-    if model.out_activation_ not in ("identity", "logistic", "softmax"):
+    classifies = hasattr(type(model), "predict_proba")
+    if model.out_activation_ not in (("logistic", "softmax") if classifies else ("identity",)):
         raise ValueError(f"unknown out_activation_ {model.out_activation_!r}")
-    if hasattr(type(model), "predict_proba"):
-        n = len(model.classes_)
-        one_logit = n == 2 and not model._multilabel
-        if model.n_outputs_ != (1 if one_logit else n):
+    if classifies:
+        n, multilabel = len(model.classes_), model._multilabel
+        if model.n_outputs_ != (1 if n == 2 and not multilabel else n):
             raise ValueError(f"{n} classes do not fit {model.n_outputs_} outputs")

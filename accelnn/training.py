@@ -13,7 +13,7 @@ import numpy as np
 
 from accelnn import nn
 from accelnn.autograd import Tensor, no_grad
-from accelnn.backends import Backend, resolve_backend
+from accelnn.backends import Backend, resolve_with_reason
 from accelnn.checking import check_count, check_features, check_targets
 from accelnn.engines import Engine, leaves, make_engine
 from accelnn.errors import NotLowerable
@@ -94,7 +94,7 @@ def train(
     (True, 'program')
     """
     epochs, batch_size = check_count("epochs", epochs), check_count("batch_size", batch_size)
-    held = choose_backend(model, X, backend, epochs)
+    held, why = choose_backend(model, X, backend, epochs)
     data = _Data(model, loss, held, X, y, X_val, y_val)
     model.to(held)
     model.train()
@@ -102,7 +102,7 @@ def train(
         model, loss, optimizer, held, min(batch_size, data.X.shape[0])
     )
     engine.bind(data.X, data.y)
-    history = History(held.name, explanation.engine, explanation)
+    history = History(held.name, explanation.engine, explanation, why)
     listeners = list(callbacks)
     for callback in listeners:
         callback.on_train_begin(history, data.X.shape[0], epochs)
@@ -129,15 +129,17 @@ def train(
     return history
 
 
-def choose_backend(model: nn.Module, X: Any, backend: str | Backend, epochs: int) -> Backend:
-    """Return the backend for a fit: a GPU that the model is on, else by the size of the work."""
+def choose_backend(
+    model: nn.Module, X: Any, backend: str | Backend, epochs: int
+) -> tuple[Backend, str]:
+    """Return the backend for a fit, and why: where the model is, or by the size of the work."""
     present = model.backend
     if backend == "auto" and present is not None and present.name not in ("numpy", "numba"):
-        return present
+        return present, "the model is on it"
     n_rows = len(X) if hasattr(X, "__len__") else 1
     n_params = sum(p.data.size for p in model.parameters())
     # A parameter is multiplied and added once forward and twice backward for each row.
-    return resolve_backend(backend, X, flops=6.0 * n_params * n_rows * epochs)
+    return resolve_with_reason(backend, X, flops=6.0 * n_params * n_rows * epochs)
 
 
 class Loop:
@@ -214,8 +216,11 @@ class _Data:
     def _pair(self, model: nn.Module, X: Any, y: Any, name: str) -> tuple[Any, Any]:
         dtype = next((str(p.dtype) for p in model.parameters()), "float32")
         n_in, n_out = sizes(model)
+        if not isinstance(self.loss, nn.Loss):
+            n_out = None  # a loss of the user's own knows itself what it compares with
         held = check_features(X, n_in, dtype, self.backend, name)
-        return held, check_targets(y, held.shape[0], n_out, self.classes, dtype, self.backend)
+        rows, name = held.shape[0], name.replace("X", "y")
+        return held, check_targets(y, rows, n_out, self.classes, dtype, self.backend, name)
 
     def validate(self, engine: Engine) -> tuple[float | None, float | None]:
         """Return loss and accuracy on the validation data, None where there is none."""

@@ -22,7 +22,7 @@ class Golden:
         entry = _ENTRIES[name]
         self.inputs: dict[str, Any] = entry["inputs"]
         self.expected: dict[str, Any] = entry["expected"]
-        self.tolerance: dict[str, float] = entry["tolerance"]
+        self.tolerance: dict[str, Any] = entry["tolerance"]
 
     def check(self, key: str, actual: Any) -> None:
         """Assert that ``actual``, a Tensor or array, is the expected value of this name."""

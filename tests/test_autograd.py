@@ -1,6 +1,7 @@
 """The graph: every operation by value and by differences, branches, and what backward refuses."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,13 +48,14 @@ INDICES: dict[str, Any] = {
     "mask": np.array([True, False, True]),
     "nothing": np.array([], np.int64),
 }
+TWO: Any = np.int64(2)
 #: Name -> (on a Tensor, on an array, shape); the inputs are between 0.5 and 2.
 UNARY: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Any], Any], tuple[int, ...]]] = {
     "neg": (lambda x: -x, lambda x: -x, (3, 4)),
     "pow 3": (lambda x: x**3, lambda x: x**3, (3, 4)),
     "pow -1": (lambda x: x**-1, lambda x: 1 / x, (3, 4)),
     "pow 0.5": (lambda x: x**0.5, np.sqrt, (3, 4)),
-    "pow NumPy number": (lambda x: x ** np.int64(2), lambda x: x * x, (3, 4)),
+    "pow NumPy number": (lambda x: x**TWO, lambda x: x * x, (3, 4)),
     "exp": (lambda x: x.exp(), np.exp, (3, 4)),
     "log": (lambda x: x.log(), np.log, (3, 4)),
     "sum": (lambda x: x.sum(), np.sum, (3, 4)),
@@ -162,7 +164,7 @@ def test_arrays_on_the_left(name: str, rng: Any) -> None:
         y = BINARY[name](left, t)
         assert isinstance(y, Tensor)
         assert_close(y.numpy(), BINARY[name](left, b))
-        gradcheck(lambda x, left=left: BINARY[name](left, x), t)
+        gradcheck(partial(BINARY[name], left), t)
 
 
 def test_array_matmul_tensor(rng: Any) -> None:
@@ -270,7 +272,8 @@ def test_repr_and_host(backend: Backend) -> None:
 
 def test_two_backends_in_one_operation() -> None:
     a, b = Tensor([1.0], backend="numpy"), Tensor([1.0], backend="numba")
-    for f in (*BINARY.values(), lambda s, t: s.reshape(1, 1) @ t.reshape(1, 1)):
+    products: list[Any] = [lambda s, t: s.reshape(1, 1) @ t.reshape(1, 1)]
+    for f in (*BINARY.values(), *products):
         with pytest.raises(TypeError, match="'numpy' and 'numba'"):
             f(a, b)
 

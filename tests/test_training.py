@@ -137,6 +137,17 @@ def test_a_loss_of_ones_own_trains_eagerly() -> None:
     assert history["loss"][-1] < history["loss"][0]
 
 
+def test_a_function_of_ones_own_gets_integer_classes() -> None:
+    model, loss, rule, X, y = job()
+
+    def mine(prediction: Tensor, target: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(prediction, target) * 2
+
+    with pytest.warns(UserWarning, match="is not one that programs know"):
+        history = accelnn.train(model, mine, rule, X, y, epochs=5, seed=0)
+    assert history["loss"][-1] < history["loss"][0]
+
+
 def test_eager_and_program_report_the_same_losses() -> None:
     class SameReLU(nn.Tanh):
         """The same arithmetic under a name that programs do not know."""
@@ -218,5 +229,7 @@ def test_auto_goes_by_the_size_of_the_fit(rows: int, epochs: int, expected: str)
 
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
     X = np.broadcast_to(np.float32(0), (rows, 784))
-    assert choose_backend(model, X, "auto", epochs).name == expected
-    assert choose_backend(model, X, "numpy", epochs).name == "numpy"
+    chosen, why = choose_backend(model, X, "auto", epochs)
+    assert (chosen.name, why[:19]) == (expected, "chosen for a fit of")
+    named, why = choose_backend(model, X, "numpy", epochs)
+    assert (named.name, why) == ("numpy", "named in the call")

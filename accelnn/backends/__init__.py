@@ -77,6 +77,12 @@ def get_backend(name: str | Backend) -> Backend:
                 _instances[name] = backend_class()
         except ModuleNotFoundError as error:
             raise _not_installed(name, error) from error
+        except BackendUnavailable:
+            raise
+        except ImportError as error:  # such as a Numba that is too old for this NumPy
+            reason = f"its library is installed, but cannot be imported: {error}"
+            remedy = "Run pip check; it names the versions that do not fit each other"
+            raise BackendUnavailable(name, reason, remedy) from error
         return _instances[name]
 
 
@@ -135,15 +141,24 @@ def resolve_backend(
     flops : float, optional
         Floating-point operations of the whole fit.
     """
+    return resolve_with_reason(backend, *arrays, flops=flops)[0]
+
+
+def resolve_with_reason(
+    backend: str | Backend = "auto", *arrays: Any, flops: float | None = None
+) -> tuple[Backend, str]:
+    """Return what ``resolve_backend`` does, and why in a few words."""
     if backend != "auto":
-        return get_backend(backend)
+        return get_backend(backend), "named in the call"
     if (chosen := _chosen.get()) is not None:
-        return chosen
+        return chosen, "named by use_backend"
     if (named := os.environ.get("ACCELNN_BACKEND", "auto")) not in ("", "auto"):
-        return get_backend(named)
+        return get_backend(named), "named by ACCELNN_BACKEND"
     if place := next((p for p in map(on_gpu, arrays) if p is not None), None):
-        return get_backend(place)
-    return get_backend("numpy" if flops is None else choose_for_fit(flops))
+        return get_backend(place), "the data lie on a GPU"
+    if flops is None:
+        return get_backend("numpy"), "the default"
+    return get_backend(choose_for_fit(flops)), f"chosen for a fit of {flops:.0e} operations at most"
 
 
 def choose_for_fit(flops: float) -> str:

@@ -133,7 +133,7 @@ class Backend:
 
     def copy(self, x: Any) -> Any:
         """Return a copy of an array of this backend, in the same memory order."""
-        return self.xp.array(x, copy=True, order="K")
+        return self.xp.asarray(x, copy=True)
 
     def to_numpy(self, x: Any) -> Any:
         """Return an array of this backend as a NumPy array."""

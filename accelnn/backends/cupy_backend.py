@@ -31,6 +31,10 @@ class CupyBackend(Backend):
             x = self.xp.from_dlpack(x) if on_device else np.from_dlpack(x)
         return self.xp.asarray(x, dtype=dtype)
 
+    def copy(self, x: Any) -> Any:
+        """Return a copy on the device, in the same memory order."""
+        return self.xp.array(x, copy=True, order="K")
+
     def to_numpy(self, x: Any) -> Any:
         """Copy an array from the device."""
         return self.xp.asnumpy(x)

@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import Hidden, Interval, Options, StrOption
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from accelnn import nn
-from accelnn.backends import Backend, resolve_backend
+from accelnn.backends import Backend, resolve_backend, resolve_with_reason
 from accelnn.estimators._rules import NoRule, make_rule
 from accelnn.program import Program, RowLoss
 from accelnn.training import Loop
@@ -151,7 +151,9 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
     def _resolve(self, X: Any, units: list[int]) -> Backend:
         n_params = sum(a * b + b for a, b in pairwise(units))
-        backend = resolve_backend(self.backend, flops=6.0 * n_params * len(X) * self.max_iter)
+        backend, self.backend_choice_ = resolve_with_reason(
+            self.backend, flops=6.0 * n_params * len(X) * self.max_iter
+        )
         self.backend_, self.engine_ = backend.name, "program"
         return backend
 

@@ -74,8 +74,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         Epochs run, and samples seen.
     n_layers_, n_outputs_, n_features_in_ : int
     out_activation_ : str
-    backend_ : str
-        The backend that fitted.
+    backend_, backend_choice_ : str
+        The backend that fitted, and why this one.
     engine_ : str
         "program".
     compile_seconds_ : float

@@ -67,19 +67,26 @@ class Optimizer:
 
     def _step_one(self, parameter: Parameter, scalars: Scalars) -> None:
         backend = parameter.backend
-        p, g = storage(parameter.data, parameter.grad.data)  # type: ignore[union-attr]
-        p, *states = self.apply(backend, p, g, self.states(parameter), scalars)
+        gradient, kept = parameter.grad.data, self.states(parameter)  # type: ignore[union-attr]
+        p, g, *states = storage(parameter.data, gradient, *kept)
         if not backend.in_place:
-            parameter.data = p
-            self._states[id(parameter)] = states
+            parameter.data, *kept[:] = self.apply(backend, p, g, states, scalars)
+            return
+        held = (p, *states)
+        p, *states = (  # kernels write C order only
+            a if a.flags.c_contiguous else backend.xp.array(a, order="C") for a in held
+        )
+        self.apply(backend, p, g, states, scalars)
+        for old, new in zip(held, (p, *states), strict=True):
+            if new is not old:
+                old[...] = new
 
     def states(self, parameter: Parameter) -> list[Any]:
-        """Return the state arrays of a parameter, zeros at first, in the order of its storage."""
+        """Return the state arrays of a parameter, zeros at first, in its shape and memory order."""
         if id(parameter) not in self._states:
-            p = storage(parameter.data)[0]
+            zeros_like = parameter.backend.xp.zeros_like
             self._states[id(parameter)] = [
-                parameter.backend.zeros(tuple(p.shape), p.dtype)
-                for _ in range(self.update().n_states)
+                zeros_like(parameter.data) for _ in range(self.update().n_states)
             ]
         return self._states[id(parameter)]
 

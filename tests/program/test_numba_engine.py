@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,8 @@ def test_one_signature_per_dtype_for_any_network() -> None:
     program.bind(np.ones((5, 3)), np.ones((5, 3)))
     program.run(0, 3, [1e-3] * 3)
     program.predict(np.ones((5, 3)))
-    for loop in (compiled.run_steps_loop, compiled.run_forward_loop):
+    loops: list[Any] = [compiled.run_steps_loop, compiled.run_forward_loop]
+    for loop in loops:
         assert len(loop.signatures) <= 2, loop.signatures  # float32 and float64
 
 

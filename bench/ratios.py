@@ -1,0 +1,189 @@
+"""The figures that the project holds itself to, as ratios measured in one interleaved run.
+
+``python -m accelnn.bench.ratios --out FILE.json``; some minutes. Every round runs all competitors
+one after the other, so that a machine that slows down slows all of them; figures are medians.
+
+- an epoch of the MNIST network: the backends against a plain NumPy loop, SGD and Adam
+- ``import accelnn`` against ``import numpy``
+- the first Numba fit of a process: with a cold cache, and with a warm one
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from accelnn.backends import list_backends
+from accelnn.bench.networks import BATCH, RATES, PlainLoop, load, program
+from accelnn.paths import replace_file
+
+FIT = """
+import time, warnings
+warnings.simplefilter("ignore")
+import numpy as np, numba
+from accelnn import MLPClassifier
+X, y = np.random.default_rng(0).random((300, 20)).astype(np.float32), np.arange(300) % 3
+start = time.perf_counter()
+MLPClassifier(backend="numba", max_iter=2).fit(X, y)
+print(time.perf_counter() - start)
+"""
+
+
+def interleaved(competitors: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of each competitor, round by round; one round more comes first, unkept."""
+    samples: dict[str, list[float]] = {name: [] for name in competitors}
+    for number in range(rounds + 1):
+        for name, run in competitors.items():
+            seconds = run()
+            if number:
+                samples[name].append(seconds)
+    return samples
+
+
+def epochs(rounds: int) -> dict[str, Any]:
+    """Seconds per epoch of all usable backends and of the plain loop."""
+    data, X, y = load()
+    orders = [np.random.default_rng(i).permutation(len(X)) for i in range(rounds + 1)]
+
+    def plain(optimizer: str) -> Callable[[], float]:
+        loop, left = PlainLoop(optimizer, X, y), iter(orders)
+
+        def run() -> float:
+            order = next(left)
+            start = time.perf_counter()
+            loop.run(order)
+            return time.perf_counter() - start
+
+        return run
+
+    def ours(backend: str, optimizer: str) -> Callable[[], float]:
+        made, left = program(backend, optimizer, X, y), iter(orders)
+
+        def run() -> float:
+            order = next(left)
+            start = time.perf_counter()
+            made.start_epoch(order)
+            made.run(0, made.n_batches, [RATES[optimizer]] * made.n_batches)
+            made.backend.synchronize()
+            return time.perf_counter() - start
+
+        return run
+
+    names = [status.name for status in list_backends() if status.usable]
+    found: dict[str, Any] = {"data": data.name, "rows": len(X), "batch": BATCH}
+    for optimizer in RATES:
+        competitors = {"plain numpy loop": plain(optimizer)}
+        competitors |= {name: ours(name, optimizer) for name in names}
+        samples = interleaved(competitors, rounds)
+        found[optimizer] = {
+            name: {
+                "seconds": seconds,
+                "median": median(seconds),
+                "times the speed of the plain loop": median(
+                    p / s for p, s in zip(samples["plain numpy loop"], seconds, strict=True)
+                ),
+            }
+            for name, seconds in samples.items()
+        }
+    return found
+
+
+def imports(rounds: int) -> dict[str, Any]:
+    """Seconds of whole processes that import accelnn, NumPy, or nothing."""
+
+    def process(code: str) -> Callable[[], float]:
+        def run() -> float:
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            return time.perf_counter() - start
+
+        return run
+
+    samples = interleaved(
+        {name: process(name) for name in ("pass", "import numpy", "import accelnn")}, rounds
+    )
+    found: dict[str, Any] = {
+        name: {"seconds": s, "median": median(s)} for name, s in samples.items()
+    }
+    pairs = zip(samples["import accelnn"], samples["import numpy"], strict=True)
+    found["import accelnn / import numpy"] = median(a / b for a, b in pairs)
+    return found
+
+
+def first_fit(rounds: int) -> dict[str, Any]:
+    """Seconds of the first Numba fit in a process, after the imports."""
+
+    def fit(cache: str) -> float:
+        environment = {**os.environ, "ACCELNN_CACHE": cache}
+        environment.pop("NUMBA_CACHE_DIR", None)
+        done = subprocess.run(
+            [sys.executable, "-c", FIT],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        return float(done.stdout)
+
+    cold, warm = [], []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as cache:
+            cold.append(fit(cache))
+            warm.append(fit(cache))
+    return {
+        "cold cache": {"seconds": cold, "median": median(cold)},
+        "warm cache": {"seconds": warm, "median": median(warm)},
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "backends": [asdict(status) for status in list_backends()],
+        "time": time.strftime("%Y-%m-%d"),
+    }
+
+
+def main() -> None:
+    """Measure, print and, with --out, write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    options = parser.parse_args()
+    found = {
+        "machine": machine(),
+        "imports": imports(4 * options.rounds),
+        "first fit": first_fit(min(3, options.rounds)),
+        "epoch": epochs(options.rounds),
+    }
+    text = json.dumps(found, indent=2)
+    if options.out:
+        replace_file(options.out, (text + "\n").encode())
+    for optimizer in RATES:
+        for name, row in found["epoch"][optimizer].items():
+            ratio = row["times the speed of the plain loop"]
+            print(f"{optimizer:5} {name:17} {row['median']:7.3f} s / epoch   {ratio:5.2f} x plain")
+    ratio = found["imports"]["import accelnn / import numpy"]
+    print(f"import accelnn takes {ratio:.2f} x import numpy")
+    for name, row in found["first fit"].items():
+        print(f"first Numba fit, {name}: {row['median']:.2f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""Module: what it registers, names, saves, moves and switches."""
+
+from copy import deepcopy
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import accelnn
+from accelnn import Parameter, Tensor, nn
+from accelnn.backends import Backend, get_backend
+from tests.golden_graph import Golden
+from tests.tolerances import assert_close
+
+
+class Net(nn.Module):
+    """Parameters of its own, a layer, a list it does not see, and one layer used twice."""
+
+    def __init__(self, backend: str | Backend = "numpy") -> None:
+        super().__init__()
+        self.first = nn.Linear(2, 2, backend=backend)
+        self.scale = Parameter([1.0, 2.0], backend=backend)
+        self.again = self.first
+        self.drop = nn.Dropout(0.5, seed=1)
+        self.note = "not a parameter"
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.again(self.drop(self.first(x)) * self.scale)
+
+
+NAMES = ["scale", "first.weight", "first.bias"]
+
+
+def test_names_in_order_and_shared_once() -> None:
+    net = Net()
+    assert [name for name, _ in net.named_parameters()] == NAMES
+    assert [name for name, _ in net.named_parameters("net.")] == [f"net.{n}" for n in NAMES]
+    assert list(net.parameters()) == [net.scale, net.first.weight, net.first.bias]
+    assert list(net.children()) == [net.first, net.first, net.drop]
+
+
+def test_a_shared_parameter_gets_both_gradients(backend: Backend) -> None:
+    one, two = nn.Linear(2, 2, bias=False, backend=backend), nn.Linear(2, 2, backend=backend)
+    two.weight = one.weight
+    model = nn.Sequential(one, two)
+    assert [n for n, _ in model.named_parameters()] == ["0.weight", "1.bias"]
+    one.load_state_dict({"weight": [[1, 2], [3, 4]]})
+    model(np.array([[1, 1]], "float32")).sum().backward()
+    assert one.weight.grad is not None
+    # y = W W x: ones xᵀ Wᵀ through the second, Wᵀ ones xᵀ through the first
+    assert_close(one.weight.grad.numpy(), np.array([[7, 11], [9, 13]], "float32"))
+
+
+def test_registration_follows_assignment() -> None:
+    net = Net()
+    net.scale = "gone"  # type: ignore[assignment]
+    assert [n for n, _ in net.named_parameters()] == NAMES[1:]
+    net.scale = Parameter([3.0])
+    del net.first
+    assert [n for n, _ in net.named_parameters()] == ["scale", "again.weight", "again.bias"]
+    net.again = Parameter([4.0])  # type: ignore[assignment]
+    assert [n for n, _ in net.named_parameters()] == ["scale", "again"]
+    assert list(net.children()) == [net.drop]
+
+
+def test_a_replaced_parameter_keeps_its_place() -> None:
+    layer = nn.Linear(2, 1)
+    layer.weight = Parameter([[5.0, 6.0]])
+    assert [n for n, _ in layer.named_parameters()] == ["weight", "bias"]
+    layer.bias = None
+    assert layer([[1.0, 1.0]]).tolist() == [[11.0]]
+
+
+def test_before_super_init() -> None:
+    class Early(nn.Module):
+        def __init__(self) -> None:
+            self.layer = nn.ReLU()
+            super().__init__()
+
+    with pytest.raises(AttributeError, match=r"call super\(\).__init__\(\) before setting 'layer'"):
+        Early()
+
+
+def test_without_forward() -> None:
+    with pytest.raises(TypeError, match=r"Module does not define forward\(x\)"):
+        nn.Module()([1.0])
+
+
+def test_arrays_and_lists_become_tensors_of_the_model(backend: Backend) -> None:
+    layer = nn.Linear(2, 1, backend=backend)
+    y = layer([[1.0, 2.0]])
+    assert y.backend is backend
+    assert layer.backend is backend
+    assert nn.ReLU().backend is None
+    assert layer(Tensor([[1.0, 2.0]], backend=backend)).tolist() == y.tolist()
+
+
+def test_state_round_trip(backend: Backend) -> None:
+    one, two = Net(backend), Net("numpy")
+    state = one.state_dict()
+    assert list(state) == NAMES
+    assert all(type(v) is np.ndarray and v.flags.c_contiguous for v in state.values())
+    two.load_state_dict(dict(reversed(state.items())))
+    for name, value in two.state_dict().items():
+        assert_close(value, state[name])
+    state["scale"][:] = 99  # a copy: nothing is written through it
+    assert one.scale.tolist() == [1.0, 2.0]
+
+
+def test_loading_writes_through(backend: Backend) -> None:
+    layer = nn.Linear(2, 1, backend=backend)
+    assert layer.bias is not None
+    w, b = layer.weight.data, layer.bias.data
+    layer.load_state_dict({"weight": Tensor([[1.0, 2.0]]), "bias": [3]})
+    assert layer.weight.data is w
+    assert layer.bias.data is b
+    assert (layer.weight.tolist(), layer.bias.tolist()) == ([[1.0, 2.0]], [3.0])
+    assert str(layer.weight.dtype) == "float32"
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "missing": ({"bias": None}, "missing: bias"),
+    "unknown": ({"extra": np.ones(1)}, "unknown: extra"),
+    "shape": ({"bias": np.ones((1, 1))}, r"bias: shape \(1, 1\), expected \(1,\)"),
+    "transposed": ({"weight": np.ones((2, 1))}, r"weight: shape \(2, 1\), expected \(1, 2\)"),
+    "text": ({"bias": np.array(["a"])}, "bias: dtype <U1, expected real numbers"),
+    "complex": ({"bias": np.ones(1, complex)}, "bias: dtype complex128, expected real numbers"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD)
+def test_all_or_nothing(backend: Backend, change: dict[str, Any], message: str) -> None:
+    layer = nn.Linear(2, 1, backend=backend)
+    before = layer.state_dict()
+    state = {"weight": np.full((1, 2), 7.0), "bias": np.full(1, 7.0)} | change
+    state = {name: value for name, value in state.items() if value is not None}
+    with pytest.raises(ValueError, match=f"state does not fit this module; {message}"):
+        layer.load_state_dict(state)
+    for name, value in layer.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_every_mismatch_is_listed() -> None:
+    with pytest.raises(ValueError, match="missing: bias; unknown: a; weight: shape"):
+        nn.Linear(2, 1).load_state_dict({"weight": np.ones(3), "a": 1})
+
+
+def test_to_another_backend() -> None:
+    net = Net("numpy")
+    x = np.array([[1.0, -2.0]], "float32")
+    net.eval()
+    before, y = net.state_dict(), net(x)
+    y.sum().backward()
+    ids = [id(p) for p in net.parameters()]
+    assert net.to("numba") is net
+    assert [id(p) for p in net.parameters()] == ids  # an optimizer still holds them
+    assert net.backend is get_backend("numba")
+    assert all(p.grad is None for p in net.parameters())
+    assert net.first.weight.data.T.flags.c_contiguous
+    for name, value in net.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+    assert_close(net(x).numpy(), y.numpy(), length=2)
+
+
+def test_to_where_it_is_changes_nothing() -> None:
+    layer = nn.Linear(2, 1, backend="numpy")
+    layer([[1.0, 2.0]]).sum().backward()
+    data, grad = layer.weight.data, layer.weight.grad
+    layer.to("numpy")
+    assert layer.weight.data is data
+    assert layer.weight.grad is grad
+    with pytest.raises(ValueError, match="unknown backend 'nmpy'"):
+        layer.to("nmpy")
+
+
+def test_train_and_eval_reach_every_module() -> None:
+    model = nn.Sequential(nn.Sequential(nn.Dropout(0.5)), Net())
+    assert model.training
+    assert model.eval() is model
+    inner = [model, *model, *model[0].children(), *model[1].children()]
+    assert not any(m.training for m in inner)
+    assert model.train() is model
+    assert all(m.training for m in inner)
+
+
+def test_zero_grad(backend: Backend) -> None:
+    layer = nn.Linear(2, 1, backend=backend)
+    layer([[1.0, 2.0]]).sum().backward()
+    assert all(p.grad is not None for p in layer.parameters())
+    layer.zero_grad()
+    assert all(p.grad is None for p in layer.parameters())
+
+
+def test_deepcopy_is_independent(backend: Backend) -> None:
+    net = Net(backend)
+    twin = deepcopy(net)
+    assert twin.first is twin.again
+    assert next(iter(twin.parameters())) is twin.scale
+    twin.scale.data[...] = 5
+    assert net.scale.tolist() == [1.0, 2.0]
+    assert twin.backend is backend
+    assert twin.first.weight.data.T.flags.c_contiguous
+
+
+def test_repr_nests() -> None:
+    assert repr(Net()).splitlines()[0] == "Net("
+    assert "  (drop): Dropout(p=0.5, seed=1)" in repr(Net())
+
+
+@pytest.mark.parametrize("name", ["S0-G05", "S3-G07"])
+def test_golden_parameter_count(name: str) -> None:
+    golden = Golden(name)
+    sizes = golden.inputs["layer_sizes"]
+    model = nn.Sequential(*(nn.Linear(a, b) for a, b in pairwise(sizes)))
+    assert sum(p.data.size for p in model.parameters()) == golden.expected["total"]
+    shapes = [list(p.shape) for p in model.parameters()]
+    expected = golden.expected.get("shapes") or golden.expected["W_shapes"]
+    assert (shapes if "shapes" in golden.expected else shapes[::2]) == expected
+
+
+def test_golden_mnist_parameters() -> None:
+    golden = Golden("S0-G10")
+    layers = [nn.Flatten(), nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Linear(512, 10))
+    per_module = [sum(p.data.size for p in layer.parameters()) for layer in model]
+    assert per_module == golden.expected["params_per_module"]
+    assert sum(per_module) == golden.expected["total"]
+
+
+def test_backend_is_the_one_in_use(backend: Backend) -> None:
+    with accelnn.use_backend(backend):
+        layer = nn.Linear(2, 1)
+    assert layer.backend is backend
