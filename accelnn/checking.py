@@ -70,8 +70,8 @@ def check_targets(
     if classes:
         if "int" not in str(array.dtype):
             raise TypeError(
-                f"{name} must hold integer classes 0 ... {n_out - 1} for a cross-entropy, got dtype "
-                f"{array.dtype}; {name}.astype('int64') if they are whole numbers"
+                f"{name} must hold integer classes 0 ... {n_out - 1} for a cross-entropy, got "
+                f"dtype {array.dtype}; {name}.astype('int64') if they are whole numbers"
             )
         if tuple(array.shape) != (n,):
             raise ValueError(
@@ -80,8 +80,8 @@ def check_targets(
         low, high = int(array.min()), int(array.max())
         if low < 0 or high >= n_out:
             raise ValueError(
-                f"{name} must hold classes 0 ... {n_out - 1}, as many as the network has outputs, got "
-                f"{low} ... {high}"
+                f"{name} must hold classes 0 ... {n_out - 1}, as many as the network has outputs, "
+                f"got {low} ... {high}"
             )
         return backend.asarray(array, dtype=np.int64)
     _require_real(array, name)
@@ -90,8 +90,8 @@ def check_targets(
         array = array.reshape(n, 1)
     elif shape != (n, n_out):
         raise ValueError(
-            f"{name} must have shape ({n}, {n_out}), a row for each of X and a value per output, got "
-            f"{shape}"
+            f"{name} must have shape ({n}, {n_out}), a row for each of X and a value per output, "
+            f"got {shape}"
         )
     held = _converted(array, dtype, backend)
     check_finite(held, backend, name)

@@ -26,7 +26,7 @@ ROWS = [
     {"cli"},
     {"__main__"},
 ]
-RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
+RANK: dict[str, float] = {name: rank for rank, row in enumerate(ROWS) for name in row}
 RANK["tensorfile"] = 0.5  # needs errors and paths, nothing else
 
 #: Room -> libraries it may name. Everything else is the standard library.

@@ -138,7 +138,7 @@ def test_a_loss_of_ones_own_trains_eagerly() -> None:
 
 
 def test_a_function_of_ones_own_gets_integer_classes() -> None:
-    model, loss, rule, X, y = job()
+    model, _, rule, X, y = job()
 
     def mine(prediction: Tensor, target: Tensor) -> Tensor:
         return nn.functional.cross_entropy(prediction, target) * 2

@@ -13,6 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,22 +76,65 @@ def jit_in_order(loop: F) -> F:
 
 
 def jit(loop: F, fastmath: set[str] = FASTMATH) -> F:
-    """Compile a loop on its first call with each dtype.
+    """Compile a loop for compiled callers, when the first of them is compiled.
 
-    Loops run on one thread: the products leave that to BLAS, whose threads and Numba's would fight
-    for the same cores (measured: a product followed by a two-thread ``prange`` over 670,000
-    parameters took four times as long as with a serial loop).
+    What only Python needs to call it, a third of the compile time, is left to ``run``. No loop
+    starts threads; ``threads.py`` calls one from several.
     """
-    config: Any = numba.config
-    before = config.CACHE_DIR
-    config.CACHE_DIR = CACHE_FOLDER or before  # read when the function is decorated, then no more
-    try:
-        compiled: Any = numba.njit(
-            cache=CACHE_FOLDER is not None, nogil=True, fastmath=fastmath, error_model="numpy"
-        )(loop)
-    finally:
-        config.CACHE_DIR = before
+    options = {"nogil": True, "fastmath": fastmath}
+    inner = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return _decorated(numba.njit, "loops", **options, **inner)(loop)  # type: ignore[no-any-return]
+
+
+def inlined(loop: F) -> F:
+    """Let Numba copy a function into its caller.
+
+    The code of a compiled function is compiled again with every function that calls it, and theirs:
+    so what is called from one place only should not be a step of that staircase.
+    """
+    compiled: Any = numba.njit(inline="always")(loop)
     return compiled  # type: ignore[no-any-return]
+
+
+def run(loop: Any, *arguments: Any) -> Any:
+    """Call a loop from Python, compiled on the first call with each dtype."""
+    return from_python(loop)(*arguments)
+
+
+@cache
+def from_python(loop: Any) -> Any:
+    """Return a twin of a loop that Python can call, and that is compiled only for that."""
+    options = {"nogil": True, "fastmath": loop.targetoptions["fastmath"]}
+    return _decorated(numba.njit, "called from Python", **options)(loop.py_func)
+
+
+def c_function(signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function of numbers and pointers at once; ``.address`` is what C would call.
+
+    Numba compiles the code of a callee again with each of its callers, but not behind an address.
+    """
+    return _decorated(numba.cfunc, "by address", signature, fastmath=IN_ORDER)
+
+
+def _decorated(decorate: Any, kind: str, *signature: Any, **options: Any) -> Callable[[Any], Any]:
+    """Return a decorator of Numba's that keeps compiled code in our folder.
+
+    Each kind of code has a folder of its own: Numba's cache does not tell apart what was compiled
+    from one function with other options, and would give Python a loop that it cannot call.
+    """
+
+    def compiled(loop: Any) -> Any:
+        config: Any = numba.config
+        before = config.CACHE_DIR
+        if CACHE_FOLDER is not None:
+            config.CACHE_DIR = os.path.join(CACHE_FOLDER, kind)  # read on decoration only
+        try:
+            caching = {"cache": CACHE_FOLDER is not None, "error_model": "numpy"}
+            return decorate(*signature, **caching, **options)(loop)
+        finally:
+            config.CACHE_DIR = before
+
+    return compiled
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from accelnn.kernels.on_numba._jit import flat, jit, jit_in_order, plain, ready
+from accelnn.kernels.on_numba._jit import flat, jit, jit_in_order, plain, ready, run
 
 
 @jit
@@ -191,91 +191,91 @@ def identity_backward(da: Any, a: Any, *, out: Any = None) -> Any:
 def sigmoid(z: Any, *, out: Any = None) -> Any:
     """``a = 1 / (1 + e⁻ᶻ)``."""
     out = ready(z, out)
-    sigmoid_loop(flat(z), out.reshape(-1))
+    run(sigmoid_loop, flat(z), out.reshape(-1))
     return out
 
 
 def sigmoid_backward(da: Any, a: Any, *, out: Any = None) -> Any:
     """``dz = da · a (1 - a)``; reads the output."""
     out = ready(a, out)
-    sigmoid_backward_loop(flat(da), flat(a), out.reshape(-1))
+    run(sigmoid_backward_loop, flat(da), flat(a), out.reshape(-1))
     return out
 
 
 def sigmoid_backward_z(da: Any, z: Any, *, out: Any = None) -> Any:
     """``dz = da · σ(z) (1 - σ(z))``; reads z."""
     out = ready(z, out)
-    sigmoid_backward_z_loop(flat(da), flat(z), out.reshape(-1))
+    run(sigmoid_backward_z_loop, flat(da), flat(z), out.reshape(-1))
     return out
 
 
 def tanh(z: Any, *, out: Any = None) -> Any:
     """``a = tanh z``."""
     out = ready(z, out)
-    tanh_loop(flat(z), out.reshape(-1))
+    run(tanh_loop, flat(z), out.reshape(-1))
     return out
 
 
 def tanh_backward(da: Any, a: Any, *, out: Any = None) -> Any:
     """``dz = da · (1 - a²)``; reads the output."""
     out = ready(a, out)
-    tanh_backward_loop(flat(da), flat(a), out.reshape(-1))
+    run(tanh_backward_loop, flat(da), flat(a), out.reshape(-1))
     return out
 
 
 def tanh_backward_z(da: Any, z: Any, *, out: Any = None) -> Any:
     """``dz = da · (1 - tanh² z)``; reads z."""
     out = ready(z, out)
-    tanh_backward_z_loop(flat(da), flat(z), out.reshape(-1))
+    run(tanh_backward_z_loop, flat(da), flat(z), out.reshape(-1))
     return out
 
 
 def relu(z: Any, *, out: Any = None) -> Any:
     """``a = max(z, 0)``, NaN kept."""
     out = ready(z, out)
-    relu_loop(flat(z), out.reshape(-1))
+    run(relu_loop, flat(z), out.reshape(-1))
     return out
 
 
 def relu_backward(da: Any, a: Any, *, out: Any = None) -> Any:
     """``dz = da · 1[a > 0]``; reads the output or z."""
     out = ready(a, out)
-    relu_backward_loop(flat(da), flat(a), out.reshape(-1))
+    run(relu_backward_loop, flat(da), flat(a), out.reshape(-1))
     return out
 
 
 def leaky_relu(z: Any, *, slope: float, out: Any = None) -> Any:
     """``a = z if z > 0 else slope · z``."""
     out = ready(z, out)
-    leaky_relu_loop(flat(z), float(slope), out.reshape(-1))
+    run(leaky_relu_loop, flat(z), float(slope), out.reshape(-1))
     return out
 
 
 def leaky_relu_backward(da: Any, a: Any, *, slope: float, out: Any = None) -> Any:
     """``dz = da · (1 if a > 0 else slope)``; reads z, or the output where slope >= 0."""
     out = ready(a, out)
-    leaky_relu_backward_loop(flat(da), flat(a), float(slope), out.reshape(-1))
+    run(leaky_relu_backward_loop, flat(da), flat(a), float(slope), out.reshape(-1))
     return out
 
 
 def elu(z: Any, *, alpha: float, out: Any = None) -> Any:
     """``a = z if z > 0 else α (eᶻ - 1)``."""
     out = ready(z, out)
-    elu_loop(flat(z), float(alpha), out.reshape(-1))
+    run(elu_loop, flat(z), float(alpha), out.reshape(-1))
     return out
 
 
 def elu_backward(da: Any, a: Any, *, alpha: float, out: Any = None) -> Any:
     """``dz = da · (1 if a > 0 else a + α)``; reads the output, valid for α >= 0."""
     out = ready(a, out)
-    elu_backward_loop(flat(da), flat(a), float(alpha), out.reshape(-1))
+    run(elu_backward_loop, flat(da), flat(a), float(alpha), out.reshape(-1))
     return out
 
 
 def elu_backward_z(da: Any, z: Any, *, alpha: float, out: Any = None) -> Any:
     """``dz = da · (1 if z > 0 else α eᶻ)``; reads z, valid for any α."""
     out = ready(z, out)
-    elu_backward_z_loop(flat(da), flat(z), float(alpha), out.reshape(-1))
+    run(elu_backward_z_loop, flat(da), flat(z), float(alpha), out.reshape(-1))
     return out
 
 
@@ -283,14 +283,14 @@ def softmax(z: Any, *, out: Any = None) -> Any:
     """``a[i, j] = exp(z[i, j] - zmaxᵢ) / Σₖ exp(z[i, k] - zmaxᵢ)``."""
     out = ready(z, out)
     if z.size:
-        softmax_loop(plain(z), out)
+        run(softmax_loop, plain(z), out)
     return out
 
 
 def softmax_backward(da: Any, a: Any, *, out: Any = None) -> Any:
     """``dz = a · (da - Σₖ da[:, k] a[:, k])``; reads the output."""
     out = ready(a, out)
-    softmax_backward_loop(plain(da), plain(a), out)
+    run(softmax_backward_loop, plain(da), plain(a), out)
     return out
 
 
@@ -298,12 +298,12 @@ def log_softmax(z: Any, *, out: Any = None) -> Any:
     """``a[i, j] = z[i, j] - zmaxᵢ - log Σₖ exp(z[i, k] - zmaxᵢ)``."""
     out = ready(z, out)
     if z.size:
-        log_softmax_loop(plain(z), out)
+        run(log_softmax_loop, plain(z), out)
     return out
 
 
 def log_softmax_backward(da: Any, a: Any, *, out: Any = None) -> Any:
     """``dz = da - eᵃ Σₖ da[:, k]``; reads the output."""
     out = ready(a, out)
-    log_softmax_backward_loop(plain(da), plain(a), out)
+    run(log_softmax_backward_loop, plain(da), plain(a), out)
     return out

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from accelnn.kernels.on_numba._jit import flat, jit, ready
+from accelnn.kernels.on_numba._jit import flat, jit, ready, run
 
 _MASK = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -28,8 +28,8 @@ def philox_loop(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
 
 
 @jit
-def dropout_loop(x: Any, p: Any, seed: Any, call: Any, out: Any) -> None:
-    """Flat arrays; seed and call are uint64."""
+def dropout_loop(x: Any, start: Any, p: Any, seed: Any, call: Any, out: Any) -> None:
+    """Flat arrays, whose first element is number ``start`` of the whole; seed and call uint64."""
     zero = x.dtype.type(0)
     if p >= 1:
         for i in range(x.size):
@@ -37,7 +37,7 @@ def dropout_loop(x: Any, p: Any, seed: Any, call: Any, out: Any) -> None:
         return
     scale = x.dtype.type(1 / (1 - p))
     threshold = np.uint64(p * 4294967296.0)
-    for block in range((x.size + 3) // 4):
+    for block in range(start // 4, (start + x.size + 3) // 4):
         counter = np.uint64(block)
         words = philox_loop(
             counter & _MASK,
@@ -47,13 +47,14 @@ def dropout_loop(x: Any, p: Any, seed: Any, call: Any, out: Any) -> None:
             seed & _MASK,
             seed >> _SHIFT,
         )
-        for k in range(min(4, x.size - 4 * block)):
-            i = 4 * block + k
-            out[i] = x[i] * (scale if words[k] >= threshold else zero)
+        for k in range(4):
+            i = 4 * block + k - start
+            if 0 <= i < x.size:
+                out[i] = x[i] * (scale if words[k] >= threshold else zero)
 
 
 def dropout(x: Any, *, p: float, seed: int, call: int, out: Any = None) -> Any:
     """Zero each element with probability ``p``, scale the others by ``1 / (1 - p)``."""
     out = ready(x, out)
-    dropout_loop(flat(x), float(p), np.uint64(seed), np.uint64(call), out.reshape(-1))
+    run(dropout_loop, flat(x), 0, float(p), np.uint64(seed), np.uint64(call), out.reshape(-1))
     return out

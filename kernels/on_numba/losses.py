@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from accelnn.kernels.on_numba._jit import jit, jit_in_order, plain, ready
+from accelnn.kernels.on_numba._jit import jit, jit_in_order, plain, ready, run
 from accelnn.kernels.on_numba.activations import row_max, softmax_loop
 
 
@@ -73,40 +73,40 @@ def cross_entropy_backward_loop(dl: Any, z: Any, t: Any, out: Any) -> None:
 def squared_error(y: Any, t: Any, *, out: Any = None) -> Any:
     """``lᵢ = Σⱼ (y[i, j] - t[i, j])²``."""
     out = np.empty(y.shape[0], y.dtype) if out is None else out
-    squared_error_loop(plain(y), plain(t), out)
+    run(squared_error_loop, plain(y), plain(t), out)
     return out
 
 
 def squared_error_backward(dl: Any, y: Any, t: Any, *, out: Any = None) -> Any:
     """``dy[i, j] = dlᵢ · 2 (y[i, j] - t[i, j])``."""
     out = ready(y, out)
-    squared_error_backward_loop(plain(dl), plain(y), plain(t), out)
+    run(squared_error_backward_loop, plain(dl), plain(y), plain(t), out)
     return out
 
 
 def binary_cross_entropy(z: Any, t: Any, *, out: Any = None) -> Any:
     """``lᵢ = Σⱼ max(z, 0) - z t + log(1 + e^-|z|)``."""
     out = np.empty(z.shape[0], z.dtype) if out is None else out
-    binary_cross_entropy_loop(plain(z), plain(t), out)
+    run(binary_cross_entropy_loop, plain(z), plain(t), out)
     return out
 
 
 def binary_cross_entropy_backward(dl: Any, z: Any, t: Any, *, out: Any = None) -> Any:
     """``dz[i, j] = dlᵢ · (σ(z[i, j]) - t[i, j])``."""
     out = ready(z, out)
-    binary_cross_entropy_backward_loop(plain(dl), plain(z), plain(t), out)
+    run(binary_cross_entropy_backward_loop, plain(dl), plain(z), plain(t), out)
     return out
 
 
 def cross_entropy(z: Any, t: Any, *, out: Any = None) -> Any:
     """``lᵢ = log Σⱼ exp z[i, j] - z[i, tᵢ]``."""
     out = np.empty(z.shape[0], z.dtype) if out is None else out
-    cross_entropy_loop(plain(z), plain(t), out)
+    run(cross_entropy_loop, plain(z), plain(t), out)
     return out
 
 
 def cross_entropy_backward(dl: Any, z: Any, t: Any, *, out: Any = None) -> Any:
     """``dz[i, j] = dlᵢ · (softmax(z)[i, j] - 1[j = tᵢ])``."""
     out = ready(z, out)
-    cross_entropy_backward_loop(plain(dl), plain(z), plain(t), out)
+    run(cross_entropy_backward_loop, plain(dl), plain(z), plain(t), out)
     return out

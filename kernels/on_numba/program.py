@@ -1,7 +1,8 @@
 """A whole range of minibatches in one compiled call, for any depth and width.
 
 The table of layers and all buffers are arguments, so nothing is compiled again for another network:
-one signature per dtype. The loops are those of the other files here; this one only orders them.
+one signature per dtype. The loops are those of the other files here; this one only orders them, and
+cuts the work for several threads: ``part`` of ``parts``, with meetings in between (``threads.py``).
 """
 
 from typing import Any
@@ -10,10 +11,11 @@ import numpy as np
 
 from accelnn.kernels.on_numba import activations as act
 from accelnn.kernels.on_numba import losses
-from accelnn.kernels.on_numba._jit import jit, plain
+from accelnn.kernels.on_numba._jit import from_python, inlined, jit, plain
 from accelnn.kernels.on_numba.dropout import dropout_loop
-from accelnn.kernels.on_numba.matmul import matmul_loop
+from accelnn.kernels.on_numba.gemm import SCRATCH, gemm_address, gemm_part
 from accelnn.kernels.on_numba.rows import add_bias_loop, sum_rows_loop, take_rows_loop
+from accelnn.kernels.on_numba.threads import meet, run_parts, share, threads_for
 from accelnn.kernels.on_numba.updates import adam_loop, momentum_loop, sgd_loop
 from accelnn.kernels.table import (
     ADAM,
@@ -36,7 +38,7 @@ from accelnn.kernels.table import (
 # Activations as functions of a record's kind: flat views for the element-wise ones.
 
 
-@jit
+@inlined
 def activate(kind: Any, scalar: Any, z: Any, out: Any) -> None:
     """``out = g(z)``, (rows, n) both; ``out`` may be ``z``."""
     flat_z, flat_out = z.reshape(-1), out.reshape(-1)
@@ -55,10 +57,11 @@ def activate(kind: Any, scalar: Any, z: Any, out: Any) -> None:
     elif kind == LOG_SOFTMAX:
         act.log_softmax_loop(z, out)
     else:
-        flat_out[:] = flat_z
+        for i in range(flat_z.size):
+            flat_out[i] = flat_z[i]
 
 
-@jit
+@inlined
 def activate_backward(kind: Any, scalar: Any, da: Any, a: Any) -> None:
     """``da <- da · g'``, from the output ``a``, in place."""
     flat_da, flat_a = da.reshape(-1), a.reshape(-1)
@@ -85,49 +88,114 @@ def view(buffer: Any, offset: Any, rows: Any, columns: Any) -> Any:
 
 
 @jit
-def forward(table: Any, params: Any, work: Any, rows: Any, training: Any) -> None:
-    """All layers, from the minibatch at the start of the workspace to the output at its end."""
+def copy_loop(x: Any, out: Any) -> None:
+    """``out = x``, (rows, n) both."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, j] = x[i, j]
+
+
+@jit
+def forward(
+    part: Any,
+    parts: Any,
+    barrier: Any,
+    meeting: Any,
+    scratch: Any,
+    gemm: Any,
+    table: Any,
+    params: Any,
+    work: Any,
+    rows: Any,
+    training: Any,
+) -> Any:
+    """All layers, from the minibatch at the start of the workspace to the output at its end.
+
+    Every part does its rows of what is element-wise and its columns of the products, and meets the
+    others where it needs what they have done. Returns the number of the last meeting, -1 if one
+    failed.
+    """
+    lo, hi = rows * part // parts, rows * (part + 1) // parts
     for i in range(table.size):
         r = table[i]
         x = view(work, r.source, rows, r.n_in)
         y = view(work, r.target, rows, r.n_out)
         if r.kind == LINEAR:
-            matmul_loop(x, view(params, r.weight, r.n_in, r.n_out), y)
+            meeting += 1
+            if not meet(barrier, parts, meeting):
+                return -1
+            w = view(params, r.weight, r.n_in, r.n_out)
+            gemm_part(gemm, x, rows < 0, w, rows < 0, y, part, parts, scratch)
+            meeting += 1
+            if not meet(barrier, parts, meeting):
+                return -1
             if r.bias >= 0:
-                add_bias_loop(y, params[r.bias : r.bias + r.n_out], y)
+                add_bias_loop(y[lo:hi], params[r.bias : r.bias + r.n_out], y[lo:hi])
         elif r.kind == DROPOUT and training:
-            dropout_loop(x.reshape(-1), r.scalar, r.seed, r.call, y.reshape(-1))
+            start, stop = lo * r.n_in, hi * r.n_in
+            flat_x, flat_y = x.reshape(-1), y.reshape(-1)
+            dropout_loop(flat_x[start:stop], start, r.scalar, r.seed, r.call, flat_y[start:stop])
         else:
-            activate(r.kind, r.scalar, x, y)
+            activate(r.kind, r.scalar, x[lo:hi], y[lo:hi])
+    return meeting
 
 
 @jit
-def backward(table: Any, params: Any, grads: Any, work: Any, deltas: Any, rows: Any) -> None:
-    """All gradients, from the output's delta in ``deltas[0]`` down to the first Linear."""
+def backward(
+    part: Any,
+    parts: Any,
+    barrier: Any,
+    meeting: Any,
+    scratch: Any,
+    gemm: Any,
+    table: Any,
+    params: Any,
+    grads: Any,
+    work: Any,
+    deltas: Any,
+    rows: Any,
+) -> Any:
+    """All gradients, from the output's delta in ``deltas[0]`` down to the first Linear.
+
+    Returns the number of the last meeting, -1 if one failed.
+    """
+    lo, hi = rows * part // parts, rows * (part + 1) // parts
     first = 0
     while table[first].kind != LINEAR:
         first += 1
     ping = 0
     for i in range(table.size - 1, first - 1, -1):
         r = table[i]
-        delta = view(deltas[ping], 0, rows, r.n_out)
+        delta = view(deltas[ping], rows - rows, rows, r.n_out)
         if r.kind == LINEAR:
+            meeting += 1
+            if not meet(barrier, parts, meeting):
+                return -1
             x = view(work, r.source, rows, r.n_in)
-            matmul_loop(x.T, delta, view(grads, r.weight, r.n_in, r.n_out))
+            dw = view(grads, r.weight, r.n_in, r.n_out)
+            gemm_part(gemm, x, rows > 0, delta, rows < 0, dw, part, parts, scratch)
             if r.bias >= 0:
-                sum_rows_loop(delta, grads[r.bias : r.bias + r.n_out])
+                start, stop = share(r.n_out, part, parts)
+                sum_rows_loop(delta, start, stop, grads[r.bias : r.bias + r.n_out])
             if i > first:
                 w = view(params, r.weight, r.n_in, r.n_out)
-                matmul_loop(delta, w.T, view(deltas[1 - ping], 0, rows, r.n_in))
+                dx = view(deltas[1 - ping], rows - rows, rows, r.n_in)
+                gemm_part(gemm, delta, rows < 0, w, rows > 0, dx, part, parts, scratch)
             ping = 1 - ping
+            meeting += 1
+            if not meet(barrier, parts, meeting):
+                return -1
         elif r.kind == DROPOUT:
-            dropout_loop(delta.reshape(-1), r.scalar, r.seed, r.call, delta.reshape(-1))
-            table[i].call = r.call + np.uint64(1)
+            start, stop = lo * r.n_out, hi * r.n_out
+            mine = delta.reshape(-1)[start:stop]
+            dropout_loop(mine, start, r.scalar, r.seed, r.call, mine)
         else:
-            activate_backward(r.kind, r.scalar, delta, view(work, r.target, rows, r.n_out))
+            a = view(work, r.target, rows, r.n_out)
+            activate_backward(r.kind, r.scalar, delta[lo:hi], a[lo:hi])
+    return meeting
 
 
-@jit
+@inlined
 def lose(kind: Any, dl: Any, y: Any, labels: Any, targets: Any, row_losses: Any, dy: Any) -> None:
     """Loss of each row, and its gradient with respect to the output."""
     if kind == CROSS_ENTROPY:
@@ -141,7 +209,7 @@ def lose(kind: Any, dl: Any, y: Any, labels: Any, targets: Any, row_losses: Any,
         losses.squared_error_backward_loop(dl, y, targets, dy)
 
 
-@jit
+@inlined
 def update(
     kind: Any,
     beta1: Any,
@@ -168,6 +236,11 @@ def update(
 
 @jit
 def run_steps_loop(
+    part: Any,
+    parts: Any,
+    barrier: Any,
+    scratch: Any,
+    gemm: Any,
     table: Any,
     loss: Any,
     loss_scale: Any,
@@ -195,63 +268,116 @@ def run_steps_loop(
     scalars: Any,
 ) -> None:
     """Minibatches first ... last - 1; see ``Plan`` for the arrays, whose order is the same."""
+    mine = scratch[part]
     n_in, n_out = table[0].n_in, table[table.size - 1].n_out
+    zero = first - first  # of a variable's type: a literal 0 would compile what it meets once more
+    meeting = zero
+    dl = np.empty(batch_size, params.dtype)
+    batch_labels = np.empty(batch_size, np.int64)
+    batch_targets = np.empty(batch_size * n_out, params.dtype)
     for step in range(first, last):
         start = step * batch_size
         stop = min(start + batch_size, order.size)
-        rows, chosen = stop - start, order[start:stop]
-        take_rows_loop(X, chosen, view(work, 0, rows, n_in))
-        forward(table, params, work, rows, True)
+        rows = stop - start
+        lo, hi = rows * part // parts, rows * (part + 1) // parts
+        chosen = order[start + lo : start + hi]
+        take_rows_loop(X, chosen, view(work, zero, rows, n_in)[lo:hi])
+        meeting = forward(
+            part, parts, barrier, meeting, mine, gemm, table, params, work, rows, last > first
+        )
+        if meeting < 0:
+            return
+        for i in range(lo, hi):
+            dl[i] = loss_scale / rows if loss_mean else loss_scale
+            if labels.size > 0:
+                batch_labels[i] = labels[chosen[i - lo]]
+        if targets.size > 0:
+            take_rows_loop(targets, chosen, view(batch_targets, zero, rows, n_out)[lo:hi])
         y = view(work, table[table.size - 1].target, rows, n_out)
-        dl = np.full(rows, loss_scale / rows if loss_mean else loss_scale).astype(params.dtype)
-        chosen_labels = labels[chosen] if labels.size > 0 else labels
-        chosen_targets = np.empty((rows if targets.size > 0 else 0, targets.shape[1]), params.dtype)
-        take_rows_loop(targets, chosen[: chosen_targets.shape[0]], chosen_targets)
         lose(
             loss,
-            dl,
-            y,
-            chosen_labels,
-            chosen_targets,
-            row_losses[start:stop],
-            view(deltas[0], 0, rows, n_out),
+            dl[lo:hi],
+            y[lo:hi],
+            batch_labels[lo:hi],
+            view(batch_targets, zero, rows if targets.size > 0 else zero, n_out)[lo:hi],
+            row_losses[start + lo : start + hi],
+            view(deltas[0], zero, rows, n_out)[lo:hi],
         )
-        backward(table, params, grads, work, deltas, rows)
-        share = rows if decay_per_row else 1
+        meeting = backward(
+            part, parts, barrier, meeting, mine, gemm, table, params, grads, work, deltas, rows
+        )
+        if meeting < 0:
+            return
         cut = 0 if decays[0] == decays[1] else n_weights  # one decay: one call for everything
-        for part in range(2):
-            lo, hi = (0, cut) if part == 0 else (cut, params.size)
+        for piece in range(2):
+            begin, size = (0, cut) if piece == 0 else (cut, params.size - cut)
+            from_, to = share(size, part, parts)
             update(
                 kind,
                 beta1,
                 beta2,
                 nesterov,
-                decays[part] / share,
+                decays[piece] / (rows if decay_per_row else 1),
                 scalars[step - first],
                 params,
                 grads,
                 states,
-                lo,
-                hi,
+                begin + from_,
+                begin + to,
             )
+        if part == 0:
+            for i in range(table.size):
+                if table[i].kind == DROPOUT:
+                    table[i].call = table[i].call + np.uint64(1)
+        meeting += 1
+        if not meet(barrier, parts, meeting):
+            return
 
 
 @jit
-def run_forward_loop(table: Any, params: Any, work: Any, batch_size: Any, X: Any, out: Any) -> None:
+def run_forward_loop(
+    part: Any,
+    parts: Any,
+    barrier: Any,
+    scratch: Any,
+    gemm: Any,
+    table: Any,
+    params: Any,
+    work: Any,
+    batch_size: Any,
+    X: Any,
+    out: Any,
+) -> None:
     """Outputs for all rows of X, a batch at a time."""
     n_out = out.shape[1]
+    zero = batch_size - batch_size  # of a variable's type, as above
+    meeting = zero
     for start in range(0, X.shape[0], batch_size):
-        stop = min(start + batch_size, X.shape[0])
-        view(work, 0, stop - start, X.shape[1])[:] = X[start:stop]
-        forward(table, params, work, stop - start, False)
-        out[start:stop] = view(work, table[table.size - 1].target, stop - start, n_out)
+        rows = min(batch_size, X.shape[0] - start)
+        lo, hi = rows * part // parts, rows * (part + 1) // parts
+        copy_loop(X[start + lo : start + hi], view(work, zero, rows, X.shape[1])[lo:hi])
+        meeting = forward(
+            part, parts, barrier, meeting, scratch[part], gemm, table, params, work, rows, rows < 0
+        )
+        if meeting < 0:
+            return
+        y = view(work, table[table.size - 1].target, rows, n_out)
+        copy_loop(y[lo:hi], out[start + lo : start + hi])
+        meeting += 1
+        if not meet(barrier, parts, meeting):
+            return
 
 
 def run_steps(plan: Any, first: int, last: int, scalars: Any) -> None:
     """Train on minibatches first ... last - 1 of a ``Plan``."""
     u = plan.update
     classes = plan.y.ndim == 1
-    run_steps_loop(
+    parts = threads_for(6.0 * plan.params.size * plan.batch_size) if last > first else 1
+    run_parts(
+        from_python(run_steps_loop),
+        parts,
+        _scratch(plan, parts),
+        gemm_address(plan.params.dtype),
         plan.table,
         plan.loss,
         float(plan.loss_scale),
@@ -282,4 +408,16 @@ def run_steps(plan: Any, first: int, last: int, scalars: Any) -> None:
 
 def run_forward(plan: Any, X: Any, out: Any) -> None:
     """Write the outputs for all rows of X to out."""
-    run_forward_loop(plan.table, plan.params, plan.work, plan.batch_size, plain(X), out)
+    parts = threads_for(2.0 * plan.params.size * min(plan.batch_size, len(X)))
+    scratch = _scratch(plan, parts)
+    gemm = gemm_address(plan.params.dtype)
+    buffers = (plan.table, plan.params, plan.work, plan.batch_size)
+    run_parts(from_python(run_forward_loop), parts, scratch, gemm, *buffers, plain(X), out)
+
+
+def _scratch(plan: Any, parts: int) -> Any:
+    """Room for packing, a row for each part; kept with the plan."""
+    key = ("scratch", parts)
+    if key not in plan.views:
+        plan.views[key] = np.empty((parts, SCRATCH), plan.params.dtype)
+    return plan.views[key]

@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from accelnn.kernels.on_numba._jit import jit, plain, ready
+from accelnn.kernels.on_numba._jit import jit, plain, ready, run
 
 
 @jit
 def take_rows_loop(x: Any, index: Any, out: Any) -> None:
-    """``out = x[index]``; x (n, m)."""
+    """``out = x[index]``; x (n, m). A loop, as Numba compiles a slice assignment for seconds."""
     for i in range(index.size):
-        out[i, :] = x[index[i], :]
+        for j in range(x.shape[1]):
+            out[i, j] = x[index[i], j]
 
 
 @jit
@@ -24,11 +25,12 @@ def add_bias_loop(z: Any, b: Any, out: Any) -> None:
 
 
 @jit
-def sum_rows_loop(dz: Any, out: Any) -> None:
-    """``out = Σᵢ dz[i, :]``, in the order of memory."""
-    out[:] = 0
+def sum_rows_loop(dz: Any, start: Any, stop: Any, out: Any) -> None:
+    """``out = Σᵢ dz[i, :]`` for columns start ... stop - 1, in the order of memory."""
+    for j in range(start, stop):
+        out[j] = 0
     for i in range(dz.shape[0]):
-        for j in range(dz.shape[1]):
+        for j in range(start, stop):
             out[j] += dz[i, j]
 
 
@@ -37,8 +39,11 @@ def take_rows(x: Any, index: Any, *, out: Any = None) -> Any:
     if out is None:
         out = np.empty((len(index), *x.shape[1:]), x.dtype)
     width = prod(x.shape[1:])
-    take_rows_loop(
-        plain(x).reshape(x.shape[0], width), plain(index), out.reshape(len(index), width)
+    run(
+        take_rows_loop,
+        plain(x).reshape(x.shape[0], width),
+        plain(index),
+        out.reshape(len(index), width),
     )
     return out
 
@@ -46,12 +51,12 @@ def take_rows(x: Any, index: Any, *, out: Any = None) -> Any:
 def add_bias(z: Any, b: Any, *, out: Any = None) -> Any:
     """``z + b`` for each row."""
     out = ready(z, out)
-    add_bias_loop(plain(z), plain(b), out)
+    run(add_bias_loop, plain(z), plain(b), out)
     return out
 
 
 def sum_rows(dz: Any, *, out: Any = None) -> Any:
     """``Σᵢ dz[i, :]``."""
     out = np.empty(dz.shape[1], dz.dtype) if out is None else out
-    sum_rows_loop(plain(dz), out)
+    run(sum_rows_loop, plain(dz), 0, dz.shape[1], out)
     return out

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from accelnn.kernels.on_numba._jit import flat, jit_in_order
+from accelnn.kernels.on_numba._jit import flat, jit_in_order, run
 
 
 @jit_in_order
@@ -58,7 +58,7 @@ def adam_loop(
 def sgd(p: Any, g: Any, *, lr: float, decay: float, out: Any = None) -> Any:
     """``p - lr (g + decay p)``."""
     (p,) = _targets((p,), out)
-    sgd_loop(p.reshape(-1), flat(g), float(lr), float(decay))
+    run(sgd_loop, p.reshape(-1), flat(g), float(lr), float(decay))
     return p
 
 
@@ -76,7 +76,8 @@ def momentum(
 ) -> tuple[Any, Any]:
     """``v = μ v + a g``, then ``p - b v``, or with nesterov ``p - b (μ v + a g)``."""
     p, v = _targets((p, v), out)
-    momentum_loop(
+    run(
+        momentum_loop,
         p.reshape(-1),
         flat(g),
         v.reshape(-1),
@@ -105,7 +106,8 @@ def adam(
 ) -> tuple[Any, Any, Any]:
     """``m = β₁ m + (1-β₁) g``, ``v = β₂ v + (1-β₂) g²``, ``p = shrink p - step m / (√v + eps)``."""
     p, m, v = _targets((p, m, v), out)
-    adam_loop(
+    run(
+        adam_loop,
         p.reshape(-1),
         flat(g),
         m.reshape(-1),

@@ -186,11 +186,6 @@ def test_states_survive_new_values(backend: Backend, name: str, rng: Any) -> Non
 
 
 @stateful
-@pytest.mark.xfail(
-    strict=True,
-    raises=(AssertionError, ValueError),
-    reason="states lie in the order of the storage; they are not turned with a new .data",
-)
 @pytest.mark.parametrize("shape", [(3, 3), (4, 2)], ids=str)
 def test_states_survive_another_layout(
     backend: Backend, name: str, shape: tuple[int, int], rng: Any

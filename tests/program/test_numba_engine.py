@@ -14,6 +14,7 @@ import pytest
 from accelnn import nn, optim
 from accelnn.backends import get_backend
 from accelnn.kernels.on_numba import program as compiled
+from accelnn.kernels.on_numba._jit import from_python
 from accelnn.program import lower
 from tests.stacks import HIDDEN, LOSSES, OPTIMIZERS, data, stack
 
@@ -38,7 +39,7 @@ def test_one_signature_per_dtype_for_any_network() -> None:
     program.run(0, 3, [1e-3] * 3)
     program.predict(np.ones((5, 3)))
     loops: list[Any] = [compiled.run_steps_loop, compiled.run_forward_loop]
-    for loop in loops:
+    for loop in map(from_python, loops):
         assert len(loop.signatures) <= 2, loop.signatures  # float32 and float64
 
 
@@ -52,7 +53,8 @@ backend, found = get_backend("numba"), []
 for make in (EagerEngine, lower):
     w = np.linspace(-1, 1, 6).reshape(2, 3)
     first = nn.Linear.from_storage(w, np.zeros(3), backend)
-    model = nn.Sequential(first, nn.Sigmoid(), nn.Linear.from_storage(w.T.copy(), np.zeros(2), backend))
+    last = nn.Linear.from_storage(w.T.copy(), np.zeros(2), backend)
+    model = nn.Sequential(first, nn.Sigmoid(), last)
     engine = make(model, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.5), backend, 2)
     engine.bind(np.eye(2), np.eye(2))
     engine.run(0, 1, [0.5])
@@ -65,7 +67,7 @@ print(json.dumps(found))
     ("file", "old", "new"),
     [
         ("activations.py", "out[i] = da[i] * (a[i] * (one - a[i]))", "out[i] = da[i] * a[i]"),
-        ("matmul.py", "np.dot(a, b, out)", "np.dot(a, b, out); out *= 2"),
+        ("rows.py", "out[i, j] = z[i, j] + b[j]", "out[i, j] = z[i, j] + b[j] + 1"),
     ],
 )
 def test_a_broken_loop_changes_both_ways(tmp_path: Path, file: str, old: str, new: str) -> None:
