@@ -206,12 +206,12 @@ class Program:
     @property
     def stale(self) -> bool:
         """Whether a parameter was replaced since, so that the program must be built again."""
-        mine = (self.plan.params,)
+        overlap = self.backend.xp.may_share_memory
         linears = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
         now = [layer.weight for layer in linears]
         now += [layer.bias for layer in linears if layer.bias is not None]
         return [id(p) for p in now] != [id(p) for p in self._parameters()] or any(
-            not _shares(p.data, *mine) for p in now
+            not overlap(p.data, self.plan.params) for p in now
         )
 
     def bind(self, X: Any, y: Any) -> None:
@@ -344,12 +344,3 @@ def _table(layers: list[nn.Module], n_in: int, batch_size: int) -> tuple[Any, in
         widest = max(widest, width)
         before = kind
     return table, widths, widest
-
-
-def _shares(a: Any, b: Any) -> bool:
-    """Whether ``a`` is a view into ``b``'s memory, on any library with a base."""
-    while a is not None:
-        if a is b:
-            return True
-        a = getattr(a, "base", None)
-    return False

@@ -1,22 +1,20 @@
 """Numba: loops compiled for this machine; a range of minibatches is one call into compiled code."""
 
+import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar
 
-import numpy as np
-
-from accelnn.backends.base import Backend, Status
-from accelnn.backends.numpy_backend import blas_name, cpu_name, cpu_threads
+from accelnn.backends.base import Status
+from accelnn.backends.numpy_backend import NumpyBackend, cores, cpu_name
 from accelnn.backends.plan import Plan
 
 
-class NumbaBackend(Backend):
-    """Compiled loops on NumPy arrays, products by BLAS from inside them."""
+class NumbaBackend(NumpyBackend):
+    """Compiled loops on NumPy arrays; what is not a kernel is NumPy's."""
 
     name: ClassVar[str] = "numba"
     folder: ClassVar[str] = "on_numba"
-    xp: Any = np
 
     def announce(self, say: Callable[[], None]) -> Any:
         """Return a context in which ``say`` is called once if something is compiled."""
@@ -51,6 +49,12 @@ class NumbaBackend(Backend):
             library="numba",
             version=found,
             device=cpu_name(),
-            threads=cpu_threads(),
-            blas=blas_name(),
+            threads=numba_threads(),
+            blas="accelnn's own",
         )
+
+
+def numba_threads() -> int:
+    """Return how many threads compiled code uses, without importing Numba to ask it."""
+    given = os.environ.get("NUMBA_NUM_THREADS", "")
+    return int(given) if given.isdigit() else cores()

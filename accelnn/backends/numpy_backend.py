@@ -1,5 +1,6 @@
 """NumPy: always there, one process, as many threads as its BLAS takes."""
 
+import math
 import os
 from typing import Any, ClassVar
 
@@ -14,6 +15,17 @@ class NumpyBackend(Backend):
     name: ClassVar[str] = "numpy"
     folder: ClassVar[str] = "on_numpy"
     xp: Any = np
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Return zeros that begin with a cache line, as flat buffers of parameters should.
+
+        NumPy's own arrays begin anywhere; a product is some per cent slower into such a one.
+        """
+        kind, line = np.dtype(dtype), 64
+        count = math.prod(shape)
+        memory = np.zeros(count * kind.itemsize + line, np.uint8)
+        start = -memory.ctypes.data % line
+        return memory[start : start + count * kind.itemsize].view(kind).reshape(shape)
 
     @classmethod
     def status(cls) -> Status:
@@ -47,6 +59,11 @@ def cpu_threads() -> int:
     for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         if (given := os.environ.get(variable, "")).isdigit():
             return int(given)
+    return cores()
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):  # what a container or taskset leaves; not on every system
         return len(os.sched_getaffinity(0))
     return int(os.cpu_count() or 1)

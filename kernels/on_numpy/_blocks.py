@@ -1,21 +1,28 @@
 """Long element-wise chains run block by block, so that their temporaries stay in the cache."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 #: Elements per block: 256 KB of float32, an L2 cache. A NumPy call costs about a microsecond, so
-#: much smaller blocks lose (Adam on 670,000 parameters: 8k 2.3 ms, 16k 1.7 ms, 64k 1.4 ms, and
-#: whole-array temporaries 1.5 ms with 2.7 MB allocated each; bench/kernels.py measures it again).
+#: much smaller blocks lose; whole-array temporaries cost an allocation as large as the parameters.
 BLOCK = 65536
+
+#: A scratch block of each dtype, for each thread: the system hands out a new one page by page.
+_kept = threading.local()
 
 
 def blocks(*arrays: Any) -> Iterator[tuple[Any, ...]]:
     """Yield matching flat pieces of C-contiguous arrays of one size, and a scratch piece."""
-    size = arrays[0].size
+    size, dtype = arrays[0].size, arrays[0].dtype
     flat = [a.reshape(-1) for a in arrays]
-    scratch = np.empty(min(BLOCK, size), arrays[0].dtype)
+    kept: dict[Any, Any] = vars(_kept)
+    scratch = kept.pop(dtype, None)  # taken out while in use, as one kernel may call another
+    if scratch is None or scratch.size < min(BLOCK, size):
+        scratch = np.empty(min(BLOCK, size), dtype)
     for start in range(0, size, BLOCK):
         stop = min(start + BLOCK, size)
         yield *(a[start:stop] for a in flat), scratch[: stop - start]
+    kept[dtype] = scratch
