@@ -19,7 +19,7 @@ _HOME: dict[str, str | None] = {
     "optim": None,
     "Tensor": "autograd",
     "Parameter": "autograd",
-    "no_grad": "autograd",
+    "no_grad": "graph",
     "gradcheck": "differences",
     "manual_seed": "nn.init",
     "count_ops": "nn.counting",
@@ -49,7 +49,6 @@ if TYPE_CHECKING:  # the same names once more, for type checkers
     from accelnn import optim as optim
     from accelnn.autograd import Parameter as Parameter
     from accelnn.autograd import Tensor as Tensor
-    from accelnn.autograd import no_grad as no_grad
     from accelnn.backends import get_backend as get_backend
     from accelnn.backends import list_backends as list_backends
     from accelnn.backends import register_backend as register_backend
@@ -59,6 +58,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers
     from accelnn.errors import BackendUnavailable as BackendUnavailable
     from accelnn.estimators import MLPClassifier as MLPClassifier
     from accelnn.estimators import MLPRegressor as MLPRegressor
+    from accelnn.graph import no_grad as no_grad
     from accelnn.history import Callback as Callback
     from accelnn.history import History as History
     from accelnn.nn.counting import count_ops as count_ops

@@ -5,9 +5,6 @@ into the gradients of the inputs. ``backward`` visits the operations in reverse 
 and sums over the children of a node, so that branches are right by construction.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from numbers import Integral, Real
 from typing import Any
 
@@ -15,40 +12,7 @@ import numpy as np
 
 from accelnn.backends import Backend, resolve_backend
 from accelnn.errors import GraphError
-
-_recording: ContextVar[bool] = ContextVar("accelnn_recording", default=True)
-
-Backward = Callable[[Any], Sequence[Any]]
-
-
-class Node:
-    """The operation that made a tensor: its name, its inputs and the way back to them."""
-
-    __slots__ = ("backward", "name", "parents")
-
-    def __init__(self, name: str, parents: tuple["Tensor", ...], backward: Backward) -> None:
-        self.name = name
-        self.parents = parents
-        self.backward: Backward | None = backward  # None once a backward pass has used it
-
-
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Operations inside leave no graph behind.
-
-    Examples
-    --------
-    >>> import accelnn
-    >>> w = accelnn.Tensor([2.0], requires_grad=True)
-    >>> with accelnn.no_grad():
-    ...     (w * 3).requires_grad
-    False
-    """
-    token = _recording.set(False)
-    try:
-        yield
-    finally:
-        _recording.reset(token)
+from accelnn.graph import Backward, Node, recording, topological_order, unbroadcast
 
 
 class Tensor:
@@ -420,39 +384,10 @@ def record(name: str, data: Any, parents: tuple[Tensor, ...], backward: Backward
         From the gradient of the result to one gradient per parent, of the parent's shape.
     """
     made = Tensor._of(data, parents[0].backend)
-    if _recording.get() and any(p.requires_grad for p in parents):
+    if recording.get() and any(p.requires_grad for p in parents):
         made.requires_grad = True
         made._node = Node(name, parents, backward)
     return made
-
-
-def topological_order(root: Tensor) -> list[Tensor]:
-    """Return all tensors that need a gradient, each after those it was computed from.
-
-    Without recursion: a graph may be deeper than Python's stack.
-    """
-    order: list[Tensor] = []
-    seen = {id(root)}
-    stack = [(root, iter(root._node.parents if root._node else ()))]
-    while stack:
-        tensor, parents = stack[-1]
-        parent = next(parents, None)
-        if parent is None:
-            order.append(tensor)
-            stack.pop()
-        elif parent.requires_grad and id(parent) not in seen:
-            seen.add(id(parent))
-            stack.append((parent, iter(parent._node.parents if parent._node else ())))
-    return order
-
-
-def unbroadcast(grad: Any, shape: tuple[int, ...]) -> Any:
-    """Sum a gradient over the axes along which its operand was broadcast from ``shape``."""
-    extra = len(grad.shape) - len(shape)
-    if extra:
-        grad = grad.sum(axis=tuple(range(extra)))
-    axes = tuple(i for i, n in enumerate(shape) if n == 1 and grad.shape[i] != 1)
-    return grad.sum(axis=axes, keepdims=True) if axes else grad
 
 
 def _own(grad: Any, source: Any, tensor: Tensor) -> Any:

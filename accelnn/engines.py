@@ -6,9 +6,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from accelnn import nn
-from accelnn.autograd import Tensor, no_grad
+from accelnn.autograd import Tensor
 from accelnn.backends import Backend, resolve_backend
 from accelnn.errors import NotLowerable
+from accelnn.graph import no_grad
 from accelnn.history import Explanation
 from accelnn.kernels import table as t
 from accelnn.program import check_lowerable, kernels_of, lower, row_loss

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from accelnn import nn
-from accelnn.autograd import Tensor, no_grad
+from accelnn.autograd import Tensor
 from accelnn.backends import Backend, resolve_with_reason
 from accelnn.checking import check_count, check_features, check_targets
 from accelnn.engines import Engine, leaves, make_engine
 from accelnn.errors import NotLowerable
+from accelnn.graph import no_grad
 from accelnn.history import Callback, Epoch, History
 from accelnn.program import flat_layers
 

@@ -3,7 +3,8 @@
 ``python -m accelnn.bench.ratios --out FILE.json``; some minutes. Every round runs all competitors
 one after the other, so that a machine that slows down slows all of them; figures are medians.
 
-- an epoch of the MNIST network: the backends against a plain NumPy loop, SGD and Adam
+- an epoch of the MNIST network: the backends against a plain NumPy loop, SGD and Adam; beside them
+  the eight matrix products of its steps alone, which no optimizer or loop can be faster than
 - ``import accelnn`` against ``import numpy``
 - the first Numba fit of a process: with a cold cache, and with a warm one
 """
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from accelnn.backends import list_backends
-from accelnn.bench.networks import BATCH, RATES, PlainLoop, load, program
+from accelnn.bench.networks import BATCH, RATES, PlainLoop, load, program, weights
 from accelnn.paths import replace_file
 
 FIT = """
@@ -80,11 +81,22 @@ def epochs(rounds: int) -> dict[str, Any]:
 
         return run
 
+    def products(backend: str) -> Callable[[], float]:
+        call, n = steps_of_products(backend, X.shape[1]), -(-len(X) // BATCH)
+
+        def run() -> float:
+            start = time.perf_counter()
+            call(n)
+            return time.perf_counter() - start
+
+        return run
+
     names = [status.name for status in list_backends() if status.usable]
     found: dict[str, Any] = {"data": data.name, "rows": len(X), "batch": BATCH}
     for optimizer in RATES:
         competitors = {"plain numpy loop": plain(optimizer)}
         competitors |= {name: ours(name, optimizer) for name in names}
+        competitors |= {f"products, {n}": products(n) for n in ("numpy", "numba") if n in names}
         samples = interleaved(competitors, rounds)
         found[optimizer] = {
             name: {
@@ -97,6 +109,29 @@ def epochs(rounds: int) -> dict[str, Any]:
             for name, seconds in samples.items()
         }
     return found
+
+
+def steps_of_products(backend: str, n_in: int) -> Callable[[int], None]:
+    """Return what computes the eight products of n training steps, and nothing else."""
+    layers = [w for w, _ in weights(n_in)]
+    inputs = [np.ones((BATCH, w.shape[0]), np.float32) for w in layers]
+    outputs = [np.empty((BATCH, w.shape[1]), np.float32) for w in layers]
+    grads = [np.empty_like(w) for w in layers]
+    calls = [(x, False, w, False, y) for x, w, y in zip(inputs, layers, outputs, strict=True)]
+    calls += [(x, True, y, False, g) for x, y, g in zip(inputs, outputs, grads, strict=True)]
+    deltas = list(zip(outputs, layers, inputs, strict=True))[1:]
+    calls += [(y, False, w, True, np.empty_like(x)) for y, w, x in deltas]
+    if backend == "numpy":
+
+        def by_blas(n: int) -> None:
+            for _ in range(n):
+                for a, ta, b, tb, out in calls:
+                    np.matmul(a.T if ta else a, b.T if tb else b, out=out)
+
+        return by_blas
+    from accelnn.bench.products import by_own_gemm
+
+    return by_own_gemm(calls)
 
 
 def imports(rounds: int) -> dict[str, Any]:

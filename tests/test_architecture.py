@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 #: From the bottom up; a module imports from its own row and those above it here, never below.
 ROWS = [
-    {"errors", "paths"},
+    {"errors", "paths", "graph"},
     {"kernels"},
     {"backends"},
     {"autograd"},
@@ -33,7 +33,7 @@ RANK["tensorfile"] = 0.5  # needs errors and paths, nothing else
 LIBRARIES = {
     "kernels/reference": set(),
     "kernels/on_numpy": {"numpy"},
-    "kernels/on_numba": {"numpy", "numba"},
+    "kernels/on_numba": {"numpy", "numba", "llvmlite"},  # llvmlite is a part of Numba
     "kernels/on_cupy": {"numpy", "cupy"},
     "kernels": {"numpy"},
     "backends": {"numpy", "cupy", "cupy_backends", "cuda"},

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from accelnn import Parameter, Tensor, gradcheck, no_grad
-from accelnn.autograd import record, topological_order, unbroadcast
+from accelnn.autograd import record
 from accelnn.backends import Backend, get_backend
 from accelnn.errors import GraphError
+from accelnn.graph import topological_order, unbroadcast
 from accelnn.nn import functional as F
 from tests.golden_graph import Golden
 from tests.tolerances import assert_close
