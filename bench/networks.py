@@ -52,23 +52,28 @@ def program(backend: str, optimizer: str, X: Any, y: Any) -> Program:
 
 
 class PlainLoop:
-    """What a careful user writes by hand: NumPy, in-place where it is natural, no framework."""
+    """What a careful user writes by hand: NumPy, in-place where it is natural, no framework.
+
+    ``loss`` is the mean loss of the last epoch, which accelnn's programs report too.
+    """
 
     def __init__(self, optimizer: str, X: Any, y: Any) -> None:
         self.X, self.y, self.optimizer = X, y, optimizer
         self.parameters = [p for pair in weights(X.shape[1], X.dtype) for p in pair]
         self.first = [np.zeros_like(p) for p in self.parameters]
         self.second = [np.zeros_like(p) for p in self.parameters]
-        self.t = 0
+        self.t, self.loss = 0, 0.0
 
     def run(self, order: Any) -> None:
         """Train on the rows in ``order``, a minibatch at a time."""
+        total = 0.0
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
-            self.step(self.X[chosen], self.y[chosen])
+            total += self.step(self.X[chosen], self.y[chosen])
+        self.loss = total / len(order)
 
-    def step(self, x: Any, t: Any) -> None:
-        """Forward, backward, update."""
+    def step(self, x: Any, t: Any) -> float:
+        """Forward, backward, update; returns the sum of the rows' losses."""
         w1, b1, w2, b2, w3, b3 = self.parameters
         h1 = x @ w1
         h1 += b1
@@ -79,8 +84,11 @@ class PlainLoop:
         z = h2 @ w3
         z += b3
         z -= z.max(axis=1, keepdims=True)
+        target = z[np.arange(len(t)), t]
         np.exp(z, out=z)
-        z /= z.sum(axis=1, keepdims=True)
+        total = z.sum(axis=1, keepdims=True)
+        loss = np.log(total).sum() - target.sum()
+        z /= total
         z[np.arange(len(t)), t] -= 1
         z /= np.float32(len(t))
         d2 = z @ w3.T
@@ -95,6 +103,7 @@ class PlainLoop:
                 p -= g
         else:
             self.adam(grads)
+        return float(loss)
 
     def adam(self, grads: list[Any]) -> None:
         """Adam as the paper's algorithm 1 has it."""

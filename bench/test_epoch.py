@@ -49,7 +49,8 @@ def check(backend: str, optimizer: str, X: Any, y: Any) -> None:
     wide, labels = X[:rows].astype(np.float64), y[:rows]
     loop, made = PlainLoop(optimizer, wide, labels), program(backend, optimizer, wide, labels)
     loop.run(np.arange(rows))
-    made.run(0, made.n_batches, [RATES[optimizer]] * made.n_batches)
+    total = made.run(0, made.n_batches, [RATES[optimizer]] * made.n_batches)
+    assert abs(total / rows - loop.loss) < 1e-9
     mine = made.backend.to_numpy(made.plan.params)
     weights = [p.ravel() for p in (*loop.parameters[::2], *loop.parameters[1::2])]
     np.testing.assert_allclose(mine, np.concatenate(weights), rtol=1e-7, atol=1e-9)

@@ -17,7 +17,7 @@ _kept = threading.local()
 def blocks(*arrays: Any) -> Iterator[tuple[Any, ...]]:
     """Yield matching flat pieces of C-contiguous arrays of one size, and a scratch piece."""
     size, dtype = arrays[0].size, arrays[0].dtype
-    flat = [a.reshape(-1) for a in arrays]
+    flat = [a.reshape(-1) if a.ndim != 1 else a for a in arrays]
     kept: dict[Any, Any] = vars(_kept)
     scratch = kept.pop(dtype, None)  # taken out while in use, as one kernel may call another
     if scratch is None or scratch.size < min(BLOCK, size):

@@ -17,5 +17,5 @@ def add_bias(z: Any, b: Any, *, out: Any = None) -> Any:
 
 
 def sum_rows(dz: Any, *, out: Any = None) -> Any:
-    """``Σᵢ dz[i, :]``."""
-    return np.sum(dz, axis=0, out=out)
+    """``Σᵢ dz[i, :]``, as the product ``1ᵀ dz``, which BLAS sums faster than NumPy."""
+    return np.matmul(np.ones(len(dz), dz.dtype), dz, out=out)
