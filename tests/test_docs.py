@@ -6,6 +6,7 @@ the examples of its docstrings. Links, and the commands of the command line, are
 
 import doctest
 import importlib
+import json
 import pkgutil
 import re
 import shlex
@@ -218,3 +219,11 @@ def test_the_two_commands_are_one_line_each() -> None:
     found = [b.text for b in blocks(ROOT / "README.md") if b.info == "console"]
     assert "python -m pip install . && python -m accelnn train\n" in found
     assert 'python -m pip install -e ".[test]" && python -m pytest\n' in found
+
+
+def test_the_figures_are_those_of_the_recorded_run() -> None:
+    from accelnn.bench.table import lines
+
+    recorded = json.loads((ROOT / "bench/results/ratios.json").read_text(encoding="utf-8"))
+    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    assert "\n".join(lines(recorded)) in page

@@ -104,7 +104,8 @@ def run(loop: Any, *arguments: Any) -> Any:
 @cache
 def from_python(loop: Any) -> Any:
     """Return a twin of a loop that Python can call, and that is compiled only for that."""
-    options = {"nogil": True, "fastmath": loop.targetoptions["fastmath"]}
+    fastmath = loop.targetoptions["fastmath"]
+    options = {"nogil": True, "fastmath": fastmath, "no_cfunc_wrapper": True}
     return _decorated(numba.njit, "called from Python", **options)(loop.py_func)
 
 
