@@ -1,7 +1,5 @@
 """The backends that programs run on: those of the machine, and CuPy's kernels on the CPU."""
 
-import ctypes
-import shutil
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -12,7 +10,8 @@ from accelnn import kernels
 from accelnn.backends import Backend, get_backend
 from accelnn.backends.cupy_probe import probe
 from accelnn.kernels.on_cupy import _launch
-from tests.cuda.host_shim import HostRunner, compile_modules
+from tests.cuda.conftest import library as library
+from tests.cuda.host_shim import HostRunner
 
 
 class CudaOnHost(Backend):
@@ -26,23 +25,13 @@ class CudaOnHost(Backend):
         vars(self).update(kernels.load(self.folder))
 
 
-@pytest.fixture(scope="session")
-def cuda_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    if shutil.which("g++") is None:
-        pytest.skip("g++ is missing: the CUDA kernels cannot be run on the CPU")
-    modules = {
-        f"{f}_{t}": _launch.source(f, t) for f, types in _launch.TYPES.items() for t in types
-    }
-    return compile_modules(modules, tmp_path_factory.mktemp("host_shim"))
-
-
 @pytest.fixture(
     params=["numpy", "numba", "cuda on host", pytest.param("cupy", marks=pytest.mark.gpu)]
 )
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """Each backend that runs programs."""
     if request.param == "cuda on host":
-        with _launch.use(HostRunner(request.getfixturevalue("cuda_library"))):
+        with _launch.use(HostRunner(request.getfixturevalue("library"))):
             yield CudaOnHost()
         return
     if request.param == "cupy" and not (found := probe()).usable:
