@@ -53,6 +53,7 @@ def forward(
     failed.
     """
     lo, hi = rows * part // parts, rows * (part + 1) // parts
+    no = rows < 0  # a variable: gemm_part would be compiled once more for a literal
     for i in range(table.size):
         r = table[i]
         x = view(work, r.source, rows, r.n_in)
@@ -62,7 +63,7 @@ def forward(
             if not meet(barrier, parts, meeting):
                 return -1
             w = view(params, r.weight, r.n_in, r.n_out)
-            gemm_part(gemm, x, rows < 0, w, rows < 0, y, part, parts, scratch)
+            gemm_part(gemm, x, no, w, no, y, part, parts, scratch)
             meeting += 1
             if not meet(barrier, parts, meeting):
                 return -1
@@ -97,6 +98,7 @@ def backward(
     Returns the number of the last meeting, -1 if one failed.
     """
     lo, hi = rows * part // parts, rows * (part + 1) // parts
+    no, yes = rows < 0, rows >= 0  # variables, as in forward
     first = 0
     while table[first].kind != LINEAR:
         first += 1
@@ -110,14 +112,14 @@ def backward(
                 return -1
             x = view(work, r.source, rows, r.n_in)
             dw = view(grads, r.weight, r.n_in, r.n_out)
-            gemm_part(gemm, x, rows > 0, delta, rows < 0, dw, part, parts, scratch)
+            gemm_part(gemm, x, yes, delta, no, dw, part, parts, scratch)
             if r.bias >= 0:
                 start, stop = share(r.n_out, part, parts)
                 sum_rows_loop(delta, start, stop, grads[r.bias : r.bias + r.n_out])
             if i > first:
                 w = view(params, r.weight, r.n_in, r.n_out)
                 dx = view(deltas[1 - ping], rows - rows, rows, r.n_in)
-                gemm_part(gemm, delta, rows < 0, w, rows > 0, dx, part, parts, scratch)
+                gemm_part(gemm, delta, no, w, yes, dx, part, parts, scratch)
             ping = 1 - ping
             meeting += 1
             if not meet(barrier, parts, meeting):

@@ -43,13 +43,17 @@ def test_state_dict_writes_through(backend: Backend) -> None:
     assert backend.to_numpy(program.plan.params).tolist() == [0.25] * program.plan.params.size
 
 
-@pytest.mark.parametrize("what", ["parameter", "data"])
+@pytest.mark.parametrize("what", ["parameter", "data", "tie"])
 def test_replaced_parameter_makes_it_stale(backend: Backend, what: str) -> None:
     program = made(backend)
     linear = program.layers[0]
     assert isinstance(linear, nn.Linear)
     if what == "parameter":
         linear.weight = Parameter(linear.weight.numpy(), backend=backend)
+    elif what == "tie":  # a parameter that lies in the buffer, too, but elsewhere
+        other = program.layers[-1]
+        assert isinstance(other, nn.Linear)
+        linear.weight = other.weight
     else:
         linear.weight.data = backend.asarray(linear.weight.numpy().copy())
     assert program.stale
