@@ -1,37 +1,48 @@
-"""The products of a training step by the Numba backend's own GEMM, as its program calls them."""
+"""The micro-kernel alone, on all threads: what no product by it can be faster than."""
 
-from collections.abc import Callable
+import time
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from accelnn.kernels.on_numba._jit import from_python, jit
-from accelnn.kernels.on_numba.gemm import SCRATCH, gemm_address, gemm_part
-from accelnn.kernels.on_numba.threads import meet, run_parts, threads_for
+from accelnn.kernels.on_numba._jit import job
+from accelnn.kernels.on_numba.gemm import MR, tile
+from accelnn.kernels.on_numba.microkernel import TILES, lanes
+from accelnn.kernels.on_numba.pointers import at
+from accelnn.kernels.on_numba.threads import run_job, threads
+
+#: Steps of a tile: one row of tiles and a panel fit the first-level cache.
+K = 128
+#: Elements that a part has for its operands and its tile.
+_ROOM = 1 << 15
 
 
-@jit
-def repeat(
-    part: Any, parts: Any, barrier: Any, gemm: Any, calls: Any, scratch: Any, n: Any
-) -> None:
-    """All products n times, the parts meeting after each of them."""
-    meeting = part - part
-    for _ in range(n):
-        for a, ta, b, tb, out in calls:
-            gemm_part(gemm, a, ta, b, tb, out, part, parts, scratch[part])
-            meeting += 1
-            if not meet(barrier, parts, meeting):
-                return
+def tiles_alone(part: Any, parts: Any, barrier: Any, w: Any, scratch: Any) -> None:
+    """Compute the same tile w[0] times; each part has its own."""
+    a = at(scratch, part * _ROOM)
+    nr = lanes(scratch) * TILES.vectors
+    b, c = at(a, MR * K), at(a, MR * K + nr * K)
+    for _ in range(w[0]):
+        tile(a, K, 1, MR, b, nr, K, c, nr, nr, False)
 
 
-def by_own_gemm(calls: list[Any]) -> Callable[[int], None]:
-    """Return what computes the products (a, ta, b, tb, out) n times."""
-    parts = threads_for(1e9)
-    scratch = np.empty((parts, SCRATCH), np.float32)
-    given = (gemm_address(np.dtype(np.float32)), tuple(calls), scratch)
+@cache
+def _address(dtype: Any) -> int:
+    return job(tiles_alone, dtype)
 
-    def run(n: int) -> None:
-        run_parts(from_python(repeat), parts, *given, n)
 
-    run(0)
-    return run
+def micro_kernel_speed(dtype: Any = np.float32, seconds: float = 0.05) -> float:
+    """Return the floating-point operations per second of all threads together, for some time."""
+    dtype, parts = np.dtype(dtype), threads()
+    nr = TILES.vectors * TILES.vector_bytes // dtype.itemsize
+    scratch, flops = np.ones(parts * _ROOM, dtype), 2.0 * MR * nr * K
+    times = np.array([1000])
+    run_job(_address(dtype), times, scratch, parts)
+    spent, done = 0.0, 0.0
+    while spent < seconds:
+        start = time.perf_counter()
+        used = run_job(_address(dtype), times, scratch, parts)
+        spent += time.perf_counter() - start
+        done += flops * times[0] * used
+    return done / spent

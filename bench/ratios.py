@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from accelnn import kernels
 from accelnn.backends import list_backends
 from accelnn.bench.networks import BATCH, RATES, PlainLoop, load, program, weights
 from accelnn.paths import replace_file
@@ -129,9 +130,14 @@ def steps_of_products(backend: str, n_in: int) -> Callable[[int], None]:
                     np.matmul(a.T if ta else a, b.T if tb else b, out=out)
 
         return by_blas
-    from accelnn.bench.products import by_own_gemm
+    matmul = kernels.load("on_numba")["matmul"]
 
-    return by_own_gemm(calls)
+    def by_own_gemm(n: int) -> None:
+        for _ in range(n):
+            for a, ta, b, tb, out in calls:
+                matmul(a, b, ta=ta, tb=tb, out=out)
+
+    return by_own_gemm
 
 
 def imports(rounds: int) -> dict[str, Any]:

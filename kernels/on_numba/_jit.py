@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import numba
 import numpy as np
+from numba import types
 from numba.core import event
 
 from accelnn.paths import user_cache
@@ -71,29 +72,36 @@ CACHE_FOLDER = _cache_folder()
 
 
 def jit_in_order(loop: F) -> F:
-    """Compile a loop whose additions and subtractions must stay in the order written."""
+    """Make a loop whose additions and subtractions must stay in the order written."""
     return jit(loop, IN_ORDER)
 
 
 def jit(loop: F, fastmath: set[str] = FASTMATH) -> F:
-    """Compile a loop for compiled callers, when the first of them is compiled.
+    """Make a loop, which Numba copies into compiled callers; Python calls it through ``run``.
 
-    What only Python needs to call it, a third of the compile time, is left to ``run``. No loop
-    starts threads; ``threads.py`` calls one from several.
+    A loop that is compiled apart is vectorised for arrays that do not overlap; where a caller then
+    gives it the same array twice, it runs element by element, at a fifth of the speed. Copied, it
+    is compiled for what it is given, and once. The caller's fastmath holds then, ``IN_ORDER``.
     """
-    options = {"nogil": True, "fastmath": fastmath}
-    inner = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return _decorated(numba.njit, "loops", **options, **inner)(loop)  # type: ignore[no-any-return]
+    return _made(loop, fastmath, inline="always")
 
 
-def inlined(loop: F) -> F:
-    """Let Numba copy a function into its caller.
+def apart(function: F) -> F:
+    """Compile a function for compiled callers as a function of its own: it is long."""
+    return _made(function, FASTMATH)
 
-    The code of a compiled function is compiled again with every function that calls it, and theirs:
-    so what is called from one place only should not be a step of that staircase.
-    """
-    compiled: Any = numba.njit(inline="always")(loop)
-    return compiled  # type: ignore[no-any-return]
+
+def _made(function: F, fastmath: set[str], **options: Any) -> F:
+    """What only Python needs to call it, a third of the compile time, is left to ``run``."""
+    options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "nogil": True}
+    njit: Any = numba.njit
+    compiled: F = njit(error_model="numpy", fastmath=fastmath, **options)(function)
+    return compiled
+
+
+def in_python(loop: Any) -> Any:
+    """Return the function that was given to be compiled."""
+    return loop.py_func
 
 
 def run(loop: Any, *arguments: Any) -> Any:
@@ -109,12 +117,45 @@ def from_python(loop: Any) -> Any:
     return _decorated(numba.njit, "called from Python", **options)(loop.py_func)
 
 
-def c_function(signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function of numbers and pointers at once; ``.address`` is what C would call.
+def c_function(signature: Any) -> Callable[[Callable[..., Any]], int]:
+    """Compile a function of numbers and pointers, or load it, and return the address to call.
 
     Numba compiles the code of a callee again with each of its callers, but not behind an address.
     """
-    return _decorated(numba.cfunc, "by address", signature, fastmath=IN_ORDER)
+
+    def address(function: Callable[..., Any]) -> int:
+        compiled = _decorated(numba.cfunc, "by address", signature, fastmath=IN_ORDER)(function)
+        _alive.append(compiled)  # the address is good as long as this lives
+        return int(compiled.address)
+
+    return address
+
+
+_alive: list[Any] = []
+
+
+def operation(function: Callable[..., Any], dtype: Any) -> int:
+    """Compile or load ``function(words, frame, scratch)`` for a dtype, and return its address.
+
+    All that a program calls has this form: the words are its arguments, the frame is what changes
+    from step to step, and scratch, a pointer to elements of the dtype, is the caller's alone.
+    """
+    return c_function(types.void(_WORDS, _WORDS, _pointer(dtype)))(function)
+
+
+def job(function: Callable[..., Any], dtype: Any) -> int:
+    """Compile or load ``function(part, parts, barrier, words, scratch)``; see ``threads.py``."""
+    n: Any = types.intp
+    return c_function(types.void(n, n, n, _WORDS, _pointer(dtype)))(function)
+
+
+def _pointer(dtype: Any) -> Any:
+    element = numba.from_dtype(np.dtype(dtype))
+    pointer: Any = types.CPointer
+    return pointer(element)
+
+
+_WORDS = _pointer(np.int64)
 
 
 def _decorated(decorate: Any, kind: str, *signature: Any, **options: Any) -> Callable[[Any], Any]:

@@ -5,60 +5,61 @@ badly. Here they are values: the accumulators of a tile are LLVM vectors that pa
 the k loop to the next through phi nodes, so nothing is stored until the tile is finished.
 
 An element of a tile is the chain ``fma(a[k-1], b[k-1], ... fma(a[0], b[0], 0))``, whatever the
-height of the tile and its place: so the way a product is cut into tiles never changes a bit.
+shape of the tile and its place: so the way a product is cut into tiles never changes a bit.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba.core
-import numba.extending
 from llvmlite import ir
 from numba.core.registry import cpu_target
+
+from accelnn.kernels.on_numba.pointers import intrinsic
 
 cgutils: Any = numba.core.cgutils
 types: Any = numba.core.types
 
 
-class Tile(NamedTuple):
-    """The tile of the result that is held in registers."""
+class Tiles(NamedTuple):
+    """The tiles of the result that are held in registers, for one kind of processor.
+
+    The accumulators, one row of B and one broadcast element of A must fit the vector registers;
+    fewer accumulators than a multiply-add takes cycles, times those begun in a cycle (8 where it
+    is known), would wait for each other.
+    """
 
     #: Rows of a tile (BLIS: MR).
     mr: int
-    #: Rows of the lower tile, which shares in the last rows: 128 = 20 · 6 + 2 · 4.
+    #: Rows of the lower tile, which shares in the last rows: 32 = 4 · 6 + 2 · 4.
     mr_low: int
     #: Vectors in a row of a tile; BLIS's NR is ``vectors * vector_bytes / itemsize``.
     vectors: int
+    #: Rows of the tiles for the last columns, where they fill one vector, or two, at most.
+    mr_one: int
+    mr_two: int
     vector_bytes: int
     #: Whether a fused multiply-add is one instruction; without it, the call would be to libm.
     fused: bool
 
 
-def choose_tile(features: str) -> Tile:
-    """Return the tile for a CPU, given LLVM's list of features: ``"+avx2,+fma,-avx512f"``.
-
-    The accumulators, one row of B and one broadcast element of A must fit the vector registers.
-    """
+def choose_tiles(features: str) -> Tiles:
+    """Return the tiles for a CPU, given LLVM's list of features: ``"+avx2,+fma,-avx512f"``."""
     have = set(features.split(","))
     if "+avx512f" in have:
-        return Tile(12, 8, 2, 64, True)  # 24 + 2 of 32 registers
+        return Tiles(8, 4, 3, 16, 12, 64, True)  # 24 + 3 of 32 registers; A is an operand
     if {"+avx2", "+fma"} <= have:
-        return Tile(6, 4, 2, 32, True)  # 12 + 2 + 1 of 16 registers
+        return Tiles(6, 4, 2, 8, 6, 32, True)  # 12 + 2 + 1 of 16
     if "+neon" in have:
-        return Tile(8, 4, 3, 16, True)  # 24 + 3 + 1 of 32 registers
-    return Tile(4, 2, 2, 16, False)
+        return Tiles(8, 4, 3, 16, 12, 16, True)  # 24 + 3 + 1 of 32
+    return Tiles(4, 2, 2, 8, 4, 16, False)
 
 
 #: For the CPU that Numba compiles for, which its environment variables can change.
-TILE = choose_tile(cpu_target.target_context.codegen().magic_tuple()[2])
+TILES = choose_tiles(cpu_target.target_context.codegen().magic_tuple()[2])
 
-#: Bytes in a cache line.
-LINE = 64
-
-
-def intrinsic(emit: Callable[..., Any]) -> Any:
-    """Make a function for compiled code out of one that types the call and emits its LLVM code."""
-    return numba.extending.intrinsic(emit)
+#: Vectors in the tile of a single row, which walks along the rows of B as they lie in memory.
+ROW_VECTORS = 8
 
 
 class _Emitter:
@@ -68,8 +69,9 @@ class _Emitter:
         self.builder = builder
         self.element = context.get_value_type(dtype)
         self.bytes = context.get_abi_sizeof(self.element)
-        self.lanes = TILE.vector_bytes // self.bytes
+        self.lanes = TILES.vector_bytes // self.bytes
         self.vector = ir.VectorType(self.element, self.lanes)
+        self.mask = ir.VectorType(ir.IntType(1), self.lanes)
         self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
 
     def number(self, value: int) -> Any:
@@ -78,26 +80,41 @@ class _Emitter:
     def at(self, pointer: Any, offset: Any) -> Any:
         return self.builder.gep(pointer, [offset])
 
-    def load(self, pointer: Any, offset: Any) -> Any:
-        place = self.builder.bitcast(self.at(pointer, offset), self.vector.as_pointer())
-        return self.builder.load(place, align=self.bytes)
+    def place(self, pointer: Any, offset: Any) -> Any:
+        return self.builder.bitcast(self.at(pointer, offset), self.vector.as_pointer())
 
-    def store(self, vector: Any, pointer: Any, offset: Any) -> None:
-        place = self.builder.bitcast(self.at(pointer, offset), self.vector.as_pointer())
-        self.builder.store(vector, place, align=self.bytes)
+    def load(self, pointer: Any, offset: Any, mask: Any = None) -> Any:
+        """Load a vector; lanes that the mask leaves out are not read, and zero."""
+        place = self.place(pointer, offset)
+        if mask is None:
+            return self.builder.load(place, align=self.bytes)
+        return self._call("masked.load", self.vector, [place, self._align(), mask, self.zero], "p0")
+
+    def store(self, vector: Any, pointer: Any, offset: Any, mask: Any = None) -> None:
+        place = self.place(pointer, offset)
+        if mask is None:
+            self.builder.store(vector, place, align=self.bytes)
+        else:
+            self._call("masked.store", ir.VoidType(), [vector, place, self._align(), mask], "p0")
+
+    def masks(self, columns: Any, vectors: int) -> list[Any]:
+        """For each vector of a row of ``columns`` elements: which of its lanes are in the row."""
+        n = ir.VectorType(cgutils.intp_t, self.lanes)
+        one = self.builder.insert_element(ir.Constant(n, ir.Undefined), columns, self._i32(0))
+        every = self.builder.shuffle_vector(one, ir.Constant(n, ir.Undefined), self._lanes_zero())
+        found = []
+        for j in range(vectors):
+            place = ir.Constant(n, [j * self.lanes + i for i in range(self.lanes)])
+            found.append(self.builder.icmp_signed("<", place, every))
+        return found
 
     def broadcast(self, pointer: Any, offset: Any) -> Any:
         b, undefined = self.builder, ir.Constant(self.vector, ir.Undefined)
-        one = b.insert_element(undefined, b.load(self.at(pointer, offset)), ir.IntType(32)(0))
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
-        return b.shuffle_vector(one, undefined, mask)
+        one = b.insert_element(undefined, b.load(self.at(pointer, offset)), self._i32(0))
+        return b.shuffle_vector(one, undefined, self._lanes_zero())
 
     def fma(self, x: Any, y: Any, z: Any) -> Any:
-        name = "fma" if TILE.fused else "fmuladd"
-        name = f"llvm.{name}.v{self.lanes}f{8 * self.bytes}"
-        kind = ir.FunctionType(self.vector, [self.vector] * 3)
-        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return self.builder.call(function, [x, y, z])
+        return self._call("fma" if TILES.fused else "fmuladd", self.vector, [x, y, z])
 
     def opaque(self, value: Any) -> Any:
         """Return an integer whose origin LLVM does not know, and load nothing ahead of it.
@@ -131,9 +148,28 @@ class _Emitter:
         b.position_at_end(after)
         return phis
 
+    def _i32(self, value: int) -> Any:
+        return ir.IntType(32)(value)
 
-def _tile(mr: int) -> Any:
-    """Return the micro-kernel for ``mr`` rows."""
+    def _lanes_zero(self) -> Any:
+        return ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+
+    def _align(self) -> Any:
+        return self._i32(self.bytes)
+
+    def _call(self, name: str, result: Any, arguments: list[Any], more: str = "") -> Any:
+        """Call one of LLVM's vector intrinsics."""
+        name = f"llvm.{name}.v{self.lanes}f{8 * self.bytes}" + (f".{more}" if more else "")
+        kind = ir.FunctionType(result, [x.type for x in arguments])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, arguments)
+
+
+def make_tile(mr: int, vectors: int, masked: bool) -> Any:
+    """Return the micro-kernel for ``mr`` rows of ``vectors`` vectors.
+
+    Without ``masked`` it takes whole rows of B and C and looks at no ``columns``.
+    """
 
     @intrinsic
     def tile(
@@ -147,29 +183,28 @@ def _tile(mr: int) -> Any:
         k: Any,
         c: Any,
         c_row: Any,
+        columns: Any,
         add: Any,
     ) -> Any:
-        """``c = a @ b``, or ``c += a @ b`` with add.
+        """``c = a @ b``, or ``c += a @ b`` with add, in the first ``rows`` and ``columns``.
 
-        Element (i, p) of a is ``a[i * a_row + p * a_step]``, with row ``rows - 1`` in place of all
-        rows below it; element (p, j) of b is ``b[p * b_step + j]``; (i, j) of c is
-        ``c[i * c_row + j]``.
+        Element (i, p) of a is ``a[i * a_row + p * a_step]``; (p, j) of b is ``b[p * b_step + j]``;
+        (i, j) of c is ``c[i * c_row + j]``. A row below the last one is the last one once more: it
+        reads and writes the same, so no row needs a test.
         """
 
         def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            a, a_row, a_step, rows, b, b_step, k, c, c_row, add = arguments
+            a, a_row, a_step, rows, b, b_step, k, c, c_row, columns, add = arguments
             e = _Emitter(context, builder, signature.args[0].dtype)
-            row = []
+            masks = e.masks(columns, vectors) if masked else [None] * vectors
+            a_at, places = [], []
             last = builder.sub(rows, e.number(1))
             for i in range(mr):
                 inside = builder.icmp_signed("<", e.number(i), rows)
-                i_in = builder.select(inside, e.number(i), last)
-                row.append(e.at(a, builder.mul(i_in, a_row)))
-            places = [
-                (e.at(c, builder.mul(e.number(i), c_row)), e.number(j * e.lanes))
-                for i in range(mr)
-                for j in range(TILE.vectors)
-            ]
+                row = builder.select(inside, e.number(i), last)
+                a_at.append(e.at(a, builder.mul(row, a_row)))
+                c_at = e.at(c, builder.mul(row, c_row))
+                places += [(c_at, e.number(j * e.lanes), masks[j]) for j in range(vectors)]
 
             fresh, old, join = (builder.append_basic_block(n) for n in ("fresh", "old", "join"))
             builder.cbranch(add, old, fresh)
@@ -187,64 +222,26 @@ def _tile(mr: int) -> Any:
                 sums.append(phi)
 
             def step(state: list[Any]) -> list[Any]:
-                p, a_at, b_at, *sums = state
-                bs = [
-                    e.load(b, builder.add(b_at, e.number(j * e.lanes))) for j in range(TILE.vectors)
-                ]
+                p, a_off, b_off, *sums = state
+                across = [builder.add(b_off, e.number(j * e.lanes)) for j in range(vectors)]
+                bs = [e.load(b, place, mask) for place, mask in zip(across, masks, strict=True)]
                 new = []
                 for i in range(mr):
-                    one = e.broadcast(row[i], a_at)
-                    for j in range(TILE.vectors):
-                        new.append(e.fma(one, bs[j], sums[i * TILE.vectors + j]))
-                p, a_at = builder.add(p, e.number(1)), e.opaque(builder.add(a_at, a_step))
-                return [p, a_at, builder.add(b_at, b_step), *new]
+                    one = e.broadcast(a_at[i], a_off)
+                    new += [e.fma(one, bs[j], sums[i * vectors + j]) for j in range(vectors)]
+                p, a_off = builder.add(p, e.number(1)), e.opaque(builder.add(a_off, a_step))
+                return [p, a_off, builder.add(b_off, b_step), *new]
 
             state = [e.number(0), e.number(0), e.number(0), *sums]
             state = e.loop(k, state, step)
-            for value, place in zip(state[3:], places, strict=True):
-                e.store(value, *place)
+            for value, (pointer, offset, mask) in zip(state[3:], places, strict=True):
+                e.store(value, pointer, offset, mask)
             return context.get_dummy_value()
 
         n = types.intp
-        return types.void(a, n, n, n, b, n, n, c, n, types.boolean), emit
+        return types.void(a, n, n, n, b, n, n, c, n, n, types.boolean), emit
 
     return tile
-
-
-tile = _tile(TILE.mr)
-tile_low = _tile(TILE.mr_low)
-
-
-@intrinsic
-def pointer(typing: Any, array: Any) -> Any:
-    """Return a pointer to the first element of an array."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
-
-    return types.CPointer(array.dtype)(array), emit
-
-
-@intrinsic
-def at(typing: Any, pointer: Any, offset: Any) -> Any:
-    """Return a pointer ``offset`` elements further."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.gep(arguments[0], [arguments[1]])
-
-    return pointer(pointer, types.intp), emit
-
-
-@intrinsic
-def aligned(typing: Any, pointer: Any) -> Any:
-    """Return the pointer, moved on to the start of a cache line if it is not at one."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        number = builder.ptrtoint(arguments[0], cgutils.intp_t)
-        up = builder.add(number, cgutils.intp_t(LINE - 1))
-        return builder.inttoptr(builder.and_(up, cgutils.intp_t(-LINE)), arguments[0].type)
-
-    return pointer(pointer), emit
 
 
 @intrinsic
@@ -259,17 +256,31 @@ def lanes(typing: Any, pointer: Any) -> Any:
 
 @intrinsic
 def copy_row(typing: Any, source: Any, target: Any) -> Any:
-    """Copy one row of a tile's width."""
+    """Copy a row of a tile's width."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         e = _Emitter(context, builder, signature.args[0].dtype)
-        places = [e.number(j * e.lanes) for j in range(TILE.vectors)]
+        places = [e.number(j * e.lanes) for j in range(TILES.vectors)]
         rows = [e.load(arguments[0], place) for place in places]
         for row, place in zip(rows, places, strict=True):
             e.store(row, arguments[1], place)
         return context.get_dummy_value()
 
     return types.void(source, target), emit
+
+
+@intrinsic
+def copy_some(typing: Any, source: Any, target: Any, columns: Any) -> Any:
+    """Copy ``columns`` elements and zeros up to a tile's width."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        e = _Emitter(context, builder, signature.args[0].dtype)
+        for j, mask in enumerate(e.masks(arguments[2], TILES.vectors)):
+            place = e.number(j * e.lanes)
+            e.store(e.load(arguments[0], place, mask), arguments[1], place)
+        return context.get_dummy_value()
+
+    return types.void(source, target, types.intp), emit
 
 
 @intrinsic
@@ -297,17 +308,3 @@ def transpose_square(typing: Any, source: Any, source_row: Any, target: Any, row
         return context.get_dummy_value()
 
     return types.void(source, types.intp, target, types.intp), emit
-
-
-@intrinsic
-def call_address(typing: Any, address: Any, arguments: Any) -> Any:
-    """Call the C function at an address with a tuple of pointers and integers; it returns none."""
-
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        address, packed = given
-        values = cgutils.unpack_tuple(builder, packed, len(signature.args[1]))
-        kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
-        builder.call(builder.inttoptr(address, kind.as_pointer()), values)
-        return context.get_dummy_value()
-
-    return types.void(types.intp, arguments), emit

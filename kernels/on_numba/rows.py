@@ -17,21 +17,26 @@ def take_rows_loop(x: Any, index: Any, out: Any) -> None:
 
 
 @jit
-def add_bias_loop(z: Any, b: Any, out: Any) -> None:
-    """``out = z + b`` for each row."""
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            out[i, j] = z[i, j] + b[j]
+def add_loop(x: Any, y: Any, out: Any) -> None:
+    """Flat arrays: ``out = x + y``."""
+    for j in range(out.size):
+        out[j] = x[j] + y[j]
 
 
 @jit
-def sum_rows_loop(dz: Any, start: Any, stop: Any, out: Any) -> None:
-    """``out = Σᵢ dz[i, :]`` for columns start ... stop - 1, in the order of memory."""
-    for j in range(start, stop):
+def add_bias_loop(z: Any, b: Any, out: Any) -> None:
+    """``out = z + b`` for each row."""
+    for i in range(z.shape[0]):
+        add_loop(z[i], b, out[i])
+
+
+@jit
+def sum_rows_loop(dz: Any, out: Any) -> None:
+    """``out = Σᵢ dz[i, :]``, in the order of memory."""
+    for j in range(out.size):
         out[j] = 0
     for i in range(dz.shape[0]):
-        for j in range(start, stop):
-            out[j] += dz[i, j]
+        add_loop(out, dz[i], out)
 
 
 def take_rows(x: Any, index: Any, *, out: Any = None) -> Any:
@@ -58,5 +63,5 @@ def add_bias(z: Any, b: Any, *, out: Any = None) -> Any:
 def sum_rows(dz: Any, *, out: Any = None) -> Any:
     """``Σᵢ dz[i, :]``."""
     out = np.empty(dz.shape[1], dz.dtype) if out is None else out
-    run(sum_rows_loop, plain(dz), 0, dz.shape[1], out)
+    run(sum_rows_loop, plain(dz), out)
     return out

@@ -1,131 +1,257 @@
 """Several threads through one compiled function: each does its part, and waits for the others.
 
-The threads are plain ones of Python's, started for a call and joined at its end; compiled code
-holds no GIL. So there is no threading layer of Numba's to choose, to lock or to lose in a fork, and
-between two calls nothing spins. Within a call the parts meet at barriers: a counter that each part
-raises by one and then watches until all have come. Waiting spins for some microseconds, which is
-what a meeting takes where every thread has a core of its own, and then gives the core away.
+A job is a compiled function ``job(part, parts, barrier, arguments, scratch)``, called by address.
+The caller's thread does part 0; the others are done by workers: plain Python threads that wait in
+compiled code, without the GIL, for the next job, so that a product of 50 µs is worth sharing. A
+worker that has waited in vain for a millisecond or so goes to sleep on a Python lock. So nothing
+here belongs to Numba's threading layers: there is none to choose, to lock or to lose in a fork.
 
-How the work is cut depends on sizes alone, at multiples of a block, and no part adds to what
-another one began. So the results are bitwise the same for any number of threads.
+::
+
+    SLEEPING --(Python wakes it)--> READY --(a job claims it)--> CLAIMED --> CALLED --> READY
+        ^------(nothing to do)--------'
+
+Only READY workers take part. A pool serves one job at a time; who finds it busy, or its workers
+asleep, does all parts alone. That is allowed because no result depends on the number of parts: work
+is cut at places that depend on sizes alone, and no part adds to what another one began. Which test
+tells: ``tests/kernels/test_threads.py``.
+
+Within a job the parts meet at barriers, which spin for some microseconds, what a meeting takes
+where every thread has a core of its own, and then give the core away.
 """
 
+import atexit
+import os
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from accelnn.kernels.on_numba._jit import jit
+from accelnn.kernels.on_numba._jit import apart, from_python
+from accelnn.kernels.on_numba.pointers import (
+    INT64,
+    add_one,
+    at,
+    call_address,
+    exchange,
+    give_way,
+    look,
+    put,
+    typed,
+)
 
-#: Places in a barrier: how many parts have come, and whether one of them failed.
-_COME, _FAILED = 0, 1
-#: Looks at the counter before the core is given away: some 10 µs.
+SLEEPING, READY, CLAIMED, CALLED = range(4)
+
+#: Places of the pool's words. What different threads write lies in different pairs of cache lines.
+_PAIR = 16
+_BUSY, _JOB, _BARRIER, _DONE, _STOP, _WORKERS = (_PAIR * i for i in (0, 1, 2, 4, 5, 6))
+#: Of a job: its address, those of its arguments and scratch, and into how many parts it is cut.
+_FUNCTION, _ARGUMENTS, _SCRATCH, _PARTS = range(4)
+#: Of a barrier: how many parts have come, and how often all have.
+_COME, _ROUND = 0, _PAIR
+#: Of a worker: its state, and the part it does.
+_STATE, _PART = 0, 1
+
+#: Looks at a word before the core is offered to others: some 10 µs.
 _PATIENCE = 4000
-#: Elements per cut, so that a part begins where a vector does, whatever the number of parts.
-_GRAIN = 64
-
-_sched_yield: Any = types.ExternalFunction("sched_yield", types.int32())
-_HAS_YIELD = sys.platform != "win32"
-
-
-@intrinsic
-def _add_one(_context: Any, array: Any, index: Any) -> Any:
-    """``array[index] += 1``, atomically."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        one = ir.Constant(ir.IntType(64), 1)
-        builder.atomic_rmw("add", _place(context, builder, signature, args), one, "seq_cst")
-        return context.get_dummy_value()
-
-    return types.void(array, index), codegen
+#: Looks before a worker goes to sleep: some milliseconds.
+_VIGIL = _PATIENCE + 5000
+#: Looks for a worker that is waking up, before a job that is long in any case.
+LONG = 10_000_000
 
 
-@intrinsic
-def _look(_context: Any, array: Any, index: Any) -> Any:
-    """``array[index]`` as it is now, with all that was written before it was raised."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load_atomic(_place(context, builder, signature, args), "acquire", align=8)
-
-    return types.int64(array, index), codegen
-
-
-def _place(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    array = context.make_array(signature.args[0])(context, builder, args[0])
-    return builder.gep(array.data, [args[1]])
-
-
-@jit
-def _give_way() -> None:
-    """Let another thread have the core; on Windows, which has no such function in C, spin on."""
-    if _HAS_YIELD:
-        _sched_yield()
-
-
-#: In compiled code they are called without the typing context, which type checkers cannot know.
-_raise, _watch = cast("Any", _add_one), cast("Any", _look)
-
-
-@jit
-def meet(barrier: Any, parts: Any, meeting: Any) -> Any:
-    """Wait until all parts have come to meeting number 1, 2, ...; False if one of them failed."""
+@apart
+def meet(barrier: Any, parts: Any) -> None:
+    """Wait until all parts have come."""
     if parts == 1:
-        return True
-    _raise(barrier, _COME)
+        return
+    turn = look(at(barrier, _ROUND))
+    if add_one(barrier) == parts - 1:
+        put(barrier, 0)
+        add_one(at(barrier, _ROUND))
+        return
     looks = 0
-    while _watch(barrier, _COME) < parts * meeting:
-        if _watch(barrier, _FAILED) > 0:
-            return False
+    while look(at(barrier, _ROUND)) == turn:
         looks += 1
         if looks > _PATIENCE:
-            _give_way()
-    return True
+            give_way()
 
 
-@jit
-def share(size: Any, part: Any, parts: Any) -> Any:
-    """Return (start, stop) of a part of ``size`` elements, cut at multiples of the grain."""
-    grains = (size + _GRAIN - 1) // _GRAIN
-    start = min(grains * part // parts * _GRAIN, size)
-    stop = min(grains * (part + 1) // parts * _GRAIN, size)
+@apart
+def share(size: Any, unit: Any, part: Any, parts: Any) -> Any:
+    """Return (start, stop) of a part of ``size`` elements, cut at multiples of ``unit``."""
+    units = (size + unit - 1) // unit
+    start = min(units * part // parts * unit, size)
+    stop = min(units * (part + 1) // parts * unit, size)
     return start, stop
 
 
-def run_parts(function: Callable[..., Any], parts: int, *arguments: Any) -> None:
-    """Call ``function(part, parts, barrier, *arguments)`` for each part, in a thread each.
+@apart
+def launch(pool: Any, job: Any, arguments: Any, scratch: Any, wanted: Any, patience: Any) -> Any:
+    """Do a job in up to ``wanted`` parts; all but the last are addresses. Returns the parts."""
+    w = typed(pool, INT64)
+    claimed = 0
+    shared = wanted > 1 and exchange(at(w, _BUSY), 0, 1)
+    if shared:
+        looks = 0
+        for i in range(wanted - 1):
+            worker = at(w, _WORKERS + i * _PAIR)
+            while look(worker) == SLEEPING and looks < patience:
+                looks += 1
+                if looks > _PATIENCE:
+                    give_way()
+            if exchange(worker, READY, CLAIMED):
+                claimed += 1
+                worker[_PART] = claimed
+    parts = claimed + 1
+    if claimed > 0:
+        w[_JOB + _FUNCTION], w[_JOB + _ARGUMENTS] = job, arguments
+        w[_JOB + _SCRATCH], w[_JOB + _PARTS] = scratch, parts
+        put(at(w, _DONE), 0)
+        for i in range(wanted - 1):
+            exchange(at(w, _WORKERS + i * _PAIR), CLAIMED, CALLED)
+    call_address(job, (0, parts, pool + 8 * _BARRIER, arguments, scratch))
+    if claimed > 0:
+        looks = 0
+        while look(at(w, _DONE)) < claimed:
+            looks += 1
+            if looks > _PATIENCE:
+                give_way()
+    if shared:
+        put(at(w, _BUSY), 0)
+    return parts
 
-    Part 0 runs in the caller's thread. If it is interrupted before it begins, the others leave at
-    their next meeting.
+
+@apart
+def serve(pool: Any, number: Any) -> None:
+    """Be worker ``number``: do parts of jobs, until there have been none for a while."""
+    w = typed(pool, INT64)
+    worker = at(w, _WORKERS + number * _PAIR)
+    put(worker, READY)
+    looks = 0
+    while True:
+        if look(worker) == CALLED:
+            parts, part = w[_JOB + _PARTS], worker[_PART]
+            arguments, scratch = w[_JOB + _ARGUMENTS], w[_JOB + _SCRATCH]
+            barrier = pool + 8 * _BARRIER
+            call_address(w[_JOB + _FUNCTION], (part, parts, barrier, arguments, scratch))
+            put(worker, READY)
+            add_one(at(w, _DONE))
+            looks = 0
+        looks += 1
+        if looks > _PATIENCE:
+            give_way()
+        tired = looks > _VIGIL or look(at(w, _STOP)) != 0
+        if tired and exchange(worker, READY, SLEEPING):
+            return
+
+
+class Pool:
+    """The workers of this process. Threads start on first use, and never in a forked child's stead.
+
+    Attributes
+    ----------
+    address : int
+        Where the words lie that the threads share.
+    size : int
+        The most parts that a job can have.
     """
-    barrier = np.zeros(16, np.int64)  # two cache lines: nothing else of use lies beside it
-    others = [
-        threading.Thread(target=function, args=(part, parts, barrier, *arguments), daemon=True)
-        for part in range(1, parts)
-    ]
-    try:
-        for thread in others:
+
+    def __init__(self) -> None:
+        config: Any = numba.config
+        self.size = max(1, int(config.NUMBA_NUM_THREADS))
+        memory = np.zeros(_WORKERS + (self.size + 1) * _PAIR, np.int64)
+        start = -memory.ctypes.data // 8 % _PAIR
+        self._words = memory[start:]
+        self.address = int(self._words.ctypes.data)
+        self._locks: list[Any] = []
+        self._threads: list[threading.Thread] = []
+        integer = numba.types.int64
+        from_python(serve).compile((integer, integer))  # before a job waits for it
+
+    def wake(self, parts: int) -> None:
+        """See that the workers for a job in ``parts`` parts are awake, or will be soon."""
+        while len(self._threads) < min(parts, self.size) - 1:
+            number = len(self._threads)
+            self._locks.append(threading.Semaphore(0))
+            thread = threading.Thread(target=self._work, args=(number,), daemon=True)
+            self._threads.append(thread)
             thread.start()
-        function(0, parts, barrier, *arguments)
-    except BaseException:
-        barrier[_FAILED] = 1
-        raise
-    finally:
-        for thread in others:
-            if thread.ident is not None:
-                thread.join()
+        for i in range(min(parts, self.size) - 1):
+            if self._words[_WORKERS + i * _PAIR] == SLEEPING:
+                self._locks[i].release()
+
+    def _work(self, number: int) -> None:
+        loop = from_python(serve)
+        while True:
+            self._locks[number].acquire()
+            if self._words[_STOP]:
+                return
+            loop(self.address, number)
+
+    def close(self) -> None:
+        """End the threads: none may run compiled code while the interpreter takes it down."""
+        self._words[_STOP] = 1
+        for lock in self._locks:
+            lock.release()
+        for thread in self._threads:
+            thread.join(1.0)
+
+
+_pool: Pool | None = None
+_making = threading.Lock()
+
+
+def pool() -> Pool:
+    """Return the pool of this process."""
+    global _pool
+    if _pool is None:
+        with _making:
+            if _pool is None:
+                _pool = Pool()
+                atexit.register(_pool.close)
+    return _pool
+
+
+def _forget() -> None:
+    """In a forked child: the parent's threads are not here, so begin anew."""
+    global _pool, _making
+    if _pool is not None:
+        atexit.unregister(_pool.close)
+    _pool, _making = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def run_job(job: int, arguments: Any, scratch: Any, parts: int) -> int:
+    """Do a long job in up to ``parts`` parts and return their number.
+
+    ``arguments`` and ``scratch`` are arrays, alive until the call returns.
+    """
+    held = pool()
+    parts = min(parts, held.size)
+    if parts > 1:
+        held.wake(parts)
+    given = (int(arguments.ctypes.data), int(scratch.ctypes.data))
+    return int(from_python(launch)(held.address, job, *given, parts, LONG))
+
+
+def threads() -> int:
+    """Return Numba's own setting: ``NUMBA_NUM_THREADS``, or ``numba.set_num_threads`` where used.
+
+    Asking Numba would start its threads, so it is asked only where they run already.
+    """
+    layer: Any = sys.modules.get("numba.np.ufunc.parallel")
+    if layer is not None and layer._is_initialized:
+        return int(layer.get_num_threads())
+    config: Any = numba.config
+    return int(config.NUMBA_NUM_THREADS)
 
 
 def threads_for(flops: float) -> int:
-    """Return how many threads are worth starting for work that is repeated ``flops`` at a time.
-
-    Numba's own setting (``NUMBA_NUM_THREADS``), or one where a share would take less than the
-    meetings of the parts.
-    """
-    config: Any = numba.config
-    return int(config.NUMBA_NUM_THREADS) if flops > 4e6 else 1
+    """Return how many threads are worth calling for work that is repeated ``flops`` at a time."""
+    return threads() if flops > 1e6 else 1

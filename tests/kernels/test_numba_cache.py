@@ -154,7 +154,7 @@ print(json.dumps(sorted(m.partition(".")[0] for m in sys.modules)))
 
 
 #: Compiled into their callers, so that they have no signature where those come from the cache.
-CALLED_BY_LOOPS = ("row_max", "philox_loop")
+CALLED_BY_LOOPS = ("row_max", "philox_loop", "add_loop")
 
 
 def _loops() -> list[tuple[str, Any]]:

@@ -13,34 +13,80 @@ import pytest
 
 from accelnn import nn, optim
 from accelnn.backends import get_backend
-from accelnn.kernels.on_numba import program as compiled
-from accelnn.kernels.on_numba._jit import from_python
+from accelnn.kernels.on_numba._jit import announce
 from accelnn.program import lower
 from tests.stacks import HIDDEN, LOSSES, OPTIMIZERS, data, stack
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_one_signature_per_dtype_for_any_network() -> None:
+def test_nothing_is_compiled_for_another_network_or_layout() -> None:
     backend = get_backend("numba")
-    for hidden in HIDDEN:
-        for loss in LOSSES.values():
-            for make in OPTIMIZERS.values():
-                model = stack(hidden, backend, "float32", bias=hidden != "relu")
-                program = lower(model, loss(), make(model.parameters()), backend, 8)
-                X, y = data(loss(), 20, "float32")
-                X.flags.writeable = False
-                program.bind(X, y)
-                program.run(0, 3, [1e-3] * 3)
-                program.predict(X)
-    deep = nn.Sequential(*(nn.Linear(3, 3, dtype="float64", backend="numba") for _ in range(9)))
-    program = lower(deep, nn.MSELoss(), optim.Adam(deep.parameters()), backend, 2)
-    program.bind(np.ones((5, 3)), np.ones((5, 3)))
-    program.run(0, 3, [1e-3] * 3)
-    program.predict(np.ones((5, 3)))
-    loops: list[Any] = [compiled.run_steps_loop, compiled.run_forward_loop]
-    for loop in map(from_python, loops):
-        assert len(loop.signatures) <= 2, loop.signatures  # float32 and float64
+    compiled: list[str] = []
+
+    def train(model: nn.Module, loss: Any, rule: Any, X: Any, y: Any, batch: int) -> None:
+        program = lower(model, loss, rule, backend, batch)
+        program.bind(X, y)
+        program.run(0, program.n_batches, [1e-3] * program.n_batches)
+        for n in (1, 3, len(X)):
+            program.predict(X[:n])
+
+    def small(X: Any, dtype: str) -> None:
+        model = stack("tanh", backend, dtype)
+        _, y = data(nn.CrossEntropyLoss(), 20, dtype)
+        train(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1), X, y, 8)
+
+    for dtype in ("float32", "float64"):
+        X, _ = data(nn.CrossEntropyLoss(), 20, dtype)
+        small(X, dtype)
+        with announce(lambda: compiled.append("something")):
+            for hidden in HIDDEN:
+                for loss in LOSSES.values():
+                    for make in OPTIMIZERS.values():
+                        model = stack(hidden, backend, dtype, bias=hidden != "relu")
+                        train(model, loss(), make(model.parameters()), *data(loss(), 20, dtype), 8)
+            deep = [nn.Linear(3, 3, dtype=dtype, backend="numba") for _ in range(9)]
+            ones = np.ones((5, 3), dtype)
+            train(
+                nn.Sequential(*deep),
+                nn.MSELoss(),
+                optim.Adam([p for layer in deep for p in layer.parameters()]),
+                *(ones, ones, 2),
+            )
+            read_only = X.copy()
+            read_only.flags.writeable = False
+            for other in (read_only, np.asfortranarray(X), X.repeat(2, 0)[::2], X[::-1, ::-1]):
+                small(other, dtype)
+    assert not compiled
+
+
+def test_any_layout_of_the_data_gives_the_same_weights() -> None:
+    X, y = data(nn.CrossEntropyLoss(), 20, "float32")
+    odd = np.frombuffer(b"\0" + X.tobytes(), np.uint8)[1:].view(np.float32).reshape(X.shape)
+    wide = np.zeros((20, 2, X.shape[1]), [("x", np.float32), ("pad", "S1")])
+    wide["x"][:, 1] = X  # strides that are no multiple of the element
+    ends = []
+    for laid in (X, np.asfortranarray(X), X[::-1].copy()[::-1], odd, wide["x"][:, 1]):
+        model = stack("tanh", get_backend("numba"), "float32")
+        rule = optim.SGD(model.parameters(), lr=0.1)
+        program = lower(model, nn.CrossEntropyLoss(), rule, get_backend("numba"), 8)
+        program.bind(laid, y)
+        program.run(0, 3, [0.1] * 3)
+        ends.append([p.numpy().copy() for p in model.parameters()] + [program.predict(laid)])
+    for end in ends[1:]:
+        for one, other in zip(ends[0], end, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_predictions_do_not_depend_on_how_many_rows_are_asked_for() -> None:
+    model = stack("relu", get_backend("numba"), "float32")
+    loss = nn.CrossEntropyLoss()
+    program = lower(model, loss, optim.SGD(model.parameters(), lr=0.1), get_backend("numba"), 8)
+    X, _ = data(loss, 700, "float32")
+    whole = program.predict(X)
+    for n in (1, 2, 11, 128, 129, 256, 257, 699):
+        np.testing.assert_array_equal(program.predict(X[:n]), whole[:n])
+    assert program.predict(X[:0]).shape == (0, whole.shape[1])
 
 
 TRAIN = """
@@ -67,7 +113,7 @@ print(json.dumps(found))
     ("file", "old", "new"),
     [
         ("activations.py", "out[i] = da[i] * (a[i] * (one - a[i]))", "out[i] = da[i] * a[i]"),
-        ("rows.py", "out[i, j] = z[i, j] + b[j]", "out[i, j] = z[i, j] + b[j] + 1"),
+        ("rows.py", "out[j] = x[j] + y[j]", "out[j] = x[j] + y[j] + 1"),
     ],
 )
 def test_a_broken_loop_changes_both_ways(tmp_path: Path, file: str, old: str, new: str) -> None:

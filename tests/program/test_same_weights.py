@@ -87,22 +87,6 @@ def test_twice_is_bitwise_the_same(backend: Backend) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("hidden", ["tanh", "dropout", "softmax"])
-def test_any_number_of_threads_is_bitwise_the_same(
-    hidden: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from accelnn.kernels.on_numba import program
-
-    how = (get_backend("numba"), hidden, nn.CrossEntropyLoss(), "adam", "float32")
-    ends = []
-    for parts in (1, 2, 3):
-        monkeypatch.setattr(program, "threads_for", lambda flops, parts=parts: parts)
-        ends.append(weights_after("program", *how))
-    for one, two, three in zip(*ends, strict=True):
-        np.testing.assert_array_equal(one, two)
-        np.testing.assert_array_equal(one, three)
-
-
 def test_training_moves_every_parameter() -> None:
     how = ("tanh", nn.CrossEntropyLoss(), "sgd", "float64")
     start = [p.numpy().copy() for p in stack("tanh", get_backend("numpy"), "float64").parameters()]

@@ -1,0 +1,385 @@
+"""A step written down: which operation works on what, in which order, for one of several threads.
+
+Like a CUDA graph, a step is recorded once, in Python, and then replayed by compiled code
+(``program.py``) as often as there are minibatches. Nothing is compiled for another network; what
+depends on depth, widths and the number of threads is decided here, where it costs nothing:
+
+- A product is cut by columns of its result, or by rows where there are few columns; a part adds the
+  bias and applies what follows element by element to what it has just computed. For the next
+  product, and for a softmax, the parts wait for each other.
+- A part computes those columns of a layer's ``dx`` that belong to its own rows of the weights, and
+  the gradient of those rows. Only it reads them after the layer above is done, so it may update
+  them at once. The first layer has no ``dx``: there a part owns columns of the weights, those it
+  reads in the next forward pass, and needs only the columns of the delta that it made itself.
+- A gradient is never stored: some rows of it are computed, used while they are in the cache of the
+  core, and overwritten.
+
+Which test tells: ``tests/program/test_same_weights.py``, for one, two and three threads.
+"""
+
+import struct
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from accelnn.kernels.on_numba._jit import in_python
+from accelnn.kernels.on_numba.gemm import MR, takes_dots
+from accelnn.kernels.on_numba.microkernel import TILES
+from accelnn.kernels.on_numba.operations import addresses
+from accelnn.kernels.on_numba.threads import share
+from accelnn.kernels.table import (
+    DROPOUT,
+    ELU,
+    IDENTITY,
+    LEAKY_RELU,
+    LINEAR,
+    LOG_SOFTMAX,
+    NO_UPDATE,
+    RECORD,
+    RELU,
+    SIGMOID,
+    SOFTMAX,
+    TANH,
+)
+
+#: Activations whose elements do not depend on each other.
+ELEMENTWISE = (IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU)
+#: Words of an operation: its address and its arguments.
+WORDS = 16
+#: Panels of B that are packed, used and followed up at a time: 128 rows of them are some 48 KB.
+STRIP = 2
+#: Columns of a gradient that are computed at a time, and elements.
+WIDE, GRADIENT = 2048, 12288
+#: Room for them.
+GRADIENT_ROOM = max(GRADIENT, WIDE * MR)
+
+
+class Block(NamedTuple):
+    """What a part computes of a matrix."""
+
+    row: int
+    row_end: int
+    column: int
+    column_end: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.row_end - self.row
+
+    @property
+    def columns(self) -> int:
+        """Number of columns."""
+        return self.column_end - self.column
+
+
+def bits(x: float) -> int:
+    """The bits of a float64, as an integer."""
+    return int(struct.unpack("<q", struct.pack("<d", x))[0])
+
+
+class Recording:
+    """The operations of one part.
+
+    Attributes
+    ----------
+    rows : int
+        Height of the minibatch.
+    height : int
+        Rows for which there is room in ``work``.
+    work : int
+        Address of the layers' outputs.
+    gradient : int
+        Address of room for some rows of a gradient, this part's own.
+    """
+
+    def __init__(self, plan: Any, rows: int, part: int, parts: int, height: int, work: int) -> None:
+        dtype = plan.params.dtype
+        self.plan, self.rows, self.part, self.parts = plan, rows, part, parts
+        self.height, self.work, self.size = height, work, int(dtype.itemsize)
+        self.params = int(plan.params.ctypes.data)
+        self.vector = TILES.vector_bytes // self.size
+        self.by_columns, self.gradient = False, 0
+        self._addresses = addresses(dtype)
+        self._operations: list[tuple[int, ...]] = []
+
+    def add(self, name: str, *words: int) -> None:
+        """Write an operation down."""
+        self._operations.append((self._addresses[name], *words))
+
+    def wait(self) -> None:
+        """Let all parts come here."""
+        if self.parts > 1:
+            self.add("wait")
+
+    def words(self) -> Any:
+        """Return what was written down, as a flat array."""
+        found = np.zeros((len(self._operations), WORDS), np.int64)
+        for row, operation in zip(found, self._operations, strict=True):
+            row[: len(operation)] = operation
+        return found.reshape(-1)
+
+    def place(self, offset: int) -> int:
+        """Address of an output in ``work``; ``offset`` is a record's source or target."""
+        layer: int = offset // self.plan.batch_size
+        return self.work + layer * self.height * self.size
+
+    def cut(self, size: int, unit: int) -> tuple[int, int]:
+        """Return this part's share of ``size`` elements."""
+        start, stop = in_python(share)(size, unit, self.part, self.parts)
+        return start, stop
+
+    def is_wide(self, columns: int) -> bool:
+        """Whether there are columns enough to cut by columns."""
+        return self.parts > 1 and columns >= 2 * self.vector * self.parts
+
+    def own(self, columns: int) -> Block:
+        """What this part computes of a matrix as high as the minibatch."""
+        if self.by_columns:
+            return Block(0, self.rows, *self.cut(columns, self.vector))
+        return Block(*self.cut(self.rows, 1), 0, columns)
+
+    def strips(self, block: Block) -> list[Block]:
+        """Cut a block into strips of columns that stay in the cache."""
+        step = STRIP * TILES.vectors * self.vector
+        starts = range(block.column, block.column_end, step)
+        ends = (min(start + step, block.column_end) for start in starts)
+        return [Block(block.row, block.row_end, *ends) for ends in zip(starts, ends, strict=True)]
+
+    def inside(self, address: int, width: int, block: Block) -> int:
+        """Address of a block's first element in a matrix of ``width`` columns."""
+        return address + (block.row * width + block.column) * self.size
+
+    def multiply(
+        self,
+        a: tuple[int, int, int],
+        b: tuple[int, int, int],
+        out: tuple[int, int],
+        shape: tuple[int, int, int],
+        dots: bool,
+    ) -> None:
+        """``out = a @ b``, (n, k) @ (k, m), each an address and strides."""
+        if shape[0] > 0 and shape[2] > 0:
+            self.add("gemm", *a, *b, *out, *shape, dots)
+
+
+def record_step(plan: Any, rows: int, part: int, parts: int, room: dict[str, int]) -> Any:
+    """Return the words of one training step on ``rows`` rows, for one part.
+
+    ``room`` has the addresses of a minibatch's labels, targets and weights of the rows, and of some
+    rows of a gradient for each part.
+    """
+    rec = Recording(plan, rows, part, parts, plan.batch_size, int(plan.work.ctypes.data))
+    n_out, size = plan.n_out, rec.size
+    rec.gradient = room["gradient"] + part * GRADIENT_ROOM * size
+    first, stop = rec.cut(rows, 1)
+    known = (room["labels"], room["targets"])
+    rec.add("gather", first, stop, rec.work, plan.n_in, *known, n_out)
+    output = _forward(rec, rec.work, plan.n_in, training=True)
+    if rec.by_columns:
+        rec.wait()
+    scale = plan.loss_weight(rows)
+    row = first * n_out * size
+    known = (room["labels"] + first * 8, room["targets"] + row)
+    ping, pong = (int(plan.deltas[i].ctypes.data) for i in range(2))
+    results = (ping + row, room["weights"] + first * size)
+    rec.add(
+        "lose", plan.loss, bits(scale), output + row, *known, *results, stop - first, n_out, first
+    )
+    _backward(rec, ping, pong)
+    rec.wait()
+    return rec.words()
+
+
+def record_forward(plan: Any, rows: int, part: int, parts: int, height: int, work: int) -> Any:
+    """Return the words that predict ``rows`` rows, for one part; ``work`` has ``height`` rows."""
+    rec = Recording(plan, rows, part, parts, height, work)
+    rec.add("fetch", *rec.cut(rows, 1), work, plan.n_in)
+    output = _forward(rec, work, plan.n_in, training=False)
+    mine = rec.own(plan.n_out)
+    offset = rec.inside(0, plan.n_out, mine)
+    words = (output + offset, plan.n_out, offset // rec.size, mine.rows, mine.columns)
+    rec.add("deliver", *words)
+    rec.wait()
+    return rec.words()
+
+
+def _forward(rec: Recording, x: int, x_row: int, training: bool) -> int:
+    """All layers, from the input at x to the output, whose address is returned."""
+    table = rec.plan.table
+    followed = False
+    for i, r in enumerate(table):
+        kind, n_in, n_out = int(r["kind"]), int(r["n_in"]), int(r["n_out"])
+        if followed:  # done, strip by strip, with the product before
+            followed = False
+            continue
+        y = rec.place(int(r["target"]))
+        if i > 0:
+            x, x_row = rec.place(int(r["source"])), n_in
+        if kind == LINEAR:
+            rec.wait()
+            rec.by_columns = rec.is_wide(n_out)
+            then, scalar = IDENTITY, 0.0
+            if i + 1 < len(table) and int(table[i + 1]["kind"]) in ELEMENTWISE:
+                then, scalar, followed = int(table[i + 1]["kind"]), table[i + 1]["scalar"], True
+            for strip in rec.strips(rec.own(n_out)):
+                _product(rec, r, x, x_row, y, strip)
+                bias = rec.params + (int(r["bias"]) + strip.column) * rec.size
+                _activate(
+                    rec, then, scalar, y, n_out, y, n_out, strip, bias if r["bias"] >= 0 else 0
+                )
+            continue
+        if kind in (SOFTMAX, LOG_SOFTMAX) and rec.by_columns:
+            rec.wait()
+            rec.by_columns = False
+        mine = rec.own(n_out)
+        if kind == DROPOUT and training:
+            source = x + (mine.row * x_row + mine.column) * rec.size
+            _drop(rec, i, source, x_row, rec.inside(y, n_out, mine), n_out, mine)
+        else:
+            kind = IDENTITY if kind == DROPOUT else kind
+            _activate(rec, kind, r["scalar"], x, x_row, y, n_out, mine, 0)
+    return y
+
+
+def _product(rec: Recording, r: Any, x: int, x_row: int, y: int, block: Block) -> None:
+    """A block of ``y = x @ W``."""
+    n_in, n_out = int(r["n_in"]), int(r["n_out"])
+    a = x + block.row * x_row * rec.size, x_row, 1
+    b = rec.params + (int(r["weight"]) + block.column) * rec.size, n_out, 1
+    dots = in_python(takes_dots)(1, n_out, rec.rows, n_out, 1)
+    out = rec.inside(y, n_out, block), n_out
+    rec.multiply(a, b, out, (block.rows, n_in, block.columns), dots)
+
+
+def _activate(
+    rec: Recording, kind: int, scalar: float, x: int, x_row: int, y: int, width: int, block: Block,
+    bias: int,
+) -> None:  # fmt: skip
+    """A block of ``y = g(x + bias)``."""
+    if kind == IDENTITY and x == y and not bias:
+        return
+    source = x + (block.row * x_row + block.column) * rec.size
+    known = (kind, bits(scalar), source, x_row, rec.inside(y, width, block), width)
+    rec.add("activate", *known, block.rows, block.columns, bias)
+
+
+def _drop(rec: Recording, i: int, x: int, x_row: int, out: int, width: int, mine: Block) -> None:
+    """Dropout of a block by layer i, or its gradient."""
+    table = rec.plan.table
+    r, (_, offset) = table[i], RECORD.fields["call"]  # type: ignore[index,misc]
+    call = int(table.ctypes.data) + i * RECORD.itemsize + offset
+    start = mine.row * width + mine.column
+    seed = int(r["seed"].astype(np.int64))
+    known = (start, width, bits(r["scalar"]), seed, call)
+    rec.add("drop", x, x_row, out, width, mine.rows, mine.columns, *known)
+
+
+def _backward(rec: Recording, delta: int, other: int) -> None:
+    """All gradients and updates, from the output's delta, made by rows, to the first Linear."""
+    plan = rec.plan
+    rec.by_columns, summed, followed = False, False, False
+    first = next(i for i, r in enumerate(plan.table) if r["kind"] == LINEAR)
+    for i in range(len(plan.table) - 1, first - 1, -1):
+        r = plan.table[i]
+        kind, n_in, n_out = int(r["kind"]), int(r["n_in"]), int(r["n_out"])
+        if followed:  # done, strip by strip, with the product before
+            followed = False
+            continue
+        if kind != LINEAR:
+            if kind in (SOFTMAX, LOG_SOFTMAX) and rec.by_columns:
+                rec.wait()
+                rec.by_columns = False
+            mine = rec.own(n_out)
+            if kind == DROPOUT:
+                d = rec.inside(delta, n_out, mine)
+                _drop(rec, i, d, n_out, d, n_out, mine)
+            else:
+                _activate_backward(rec, r, delta, mine)
+            continue
+        x = rec.place(int(r["source"]))
+        if i > first or not rec.by_columns:
+            rec.wait()  # else the last product needs only what this part has made of the delta
+        if r["bias"] >= 0 and not summed:
+            _bias_step(rec, r, delta, *rec.cut(n_out, rec.vector))
+        if i == first:
+            rows, columns = (0, n_in), (0, n_out)
+            if rec.is_wide(n_out):
+                columns = rec.cut(n_out, rec.vector)
+            else:
+                rows = rec.cut(n_in, rec.vector)
+            _weights_step(rec, r, x, delta, Block(*rows, *columns))
+            return
+        rec.by_columns = rec.is_wide(n_in)
+        before = plan.table[i - 1]
+        followed = int(before["kind"]) in ELEMENTWISE
+        below = plan.table[i - 2] if followed else before
+        # the bias below takes what this part makes now, while it is in the cache
+        summed = rec.by_columns and int(below["kind"]) == LINEAR and below["bias"] >= 0
+        summed = summed or (rec.parts == 1 and int(below["kind"]) == LINEAR and below["bias"] >= 0)
+        dots = in_python(takes_dots)(1, 1, rec.rows, n_in, n_out)
+        for strip in rec.strips(rec.own(n_in)):
+            a = delta + strip.row * n_out * rec.size, n_out, 1
+            b = rec.params + (int(r["weight"]) + strip.column * n_out) * rec.size, 1, n_out
+            out = rec.inside(other, n_in, strip), n_in
+            rec.multiply(a, b, out, (strip.rows, n_out, strip.columns), dots)
+            if followed:
+                _activate_backward(rec, before, other, strip)
+            if summed:
+                _bias_step(rec, below, other, strip.column, strip.column_end)
+        if not rec.by_columns:
+            rec.wait()  # the others still read the weights that are updated now
+        _weights_step(rec, r, x, delta, Block(*rec.cut(n_in, rec.vector), 0, n_out))
+        delta, other = other, delta
+
+
+def _activate_backward(rec: Recording, r: Any, delta: int, block: Block) -> None:
+    """``delta <- delta · g'`` of a block, from the layer's output."""
+    width = int(r["n_out"])
+    d, a = (rec.inside(x, width, block) for x in (delta, rec.place(int(r["target"]))))
+    known = (int(r["kind"]), bits(r["scalar"]), d, width, a, width)
+    rec.add("activate_backward", *known, block.rows, block.columns)
+
+
+def _bias_step(rec: Recording, r: Any, delta: int, start: int, stop: int) -> None:
+    """``b <- b - step(Σᵢ delta[i])`` for elements start ... stop - 1."""
+    n_out, bias = int(r["n_out"]), int(r["bias"])
+    gradient = int(rec.plan.grads.ctypes.data) + (bias + start) * rec.size
+    if start < stop:
+        rec.add("sum_rows", delta + start * rec.size, n_out, rec.rows, stop - start, gradient)
+        decay = rec.plan.update.decay_biases
+        _update(rec, decay, bias + start, n_out, gradient, n_out, 1, stop - start)
+
+
+def _weights_step(rec: Recording, r: Any, x: int, delta: int, block: Block) -> None:
+    """``W <- W - step(xᵀ @ delta)`` for a block of W, a few rows at a time."""
+    plan, n_in, n_out, weight = rec.plan, int(r["n_in"]), int(r["n_out"]), int(r["weight"])
+    dots = in_python(takes_dots)(n_in, n_out, n_in, n_out, 1)
+    stored = plan.update.kind == NO_UPDATE
+    for j in range(block.column, block.column_end, WIDE):
+        width = min(WIDE, block.column_end - j)
+        high = max(MR, GRADIENT // width // MR * MR)
+        for i in range(block.row, block.row_end, high):
+            height, place = min(high, block.row_end - i), weight + i * n_out + j
+            g, g_row = rec.gradient, width
+            if stored:
+                g, g_row = int(plan.grads.ctypes.data) + place * rec.size, n_out
+            a, b = (x + i * rec.size, 1, n_in), (delta + j * rec.size, n_out, 1)
+            rec.multiply(a, b, (g, g_row), (height, rec.rows, width), dots)
+            _update(rec, plan.update.decay_weights, place, n_out, g, g_row, height, width)
+
+
+def _update(
+    rec: Recording, decay: float, first: int, row: int, g: int, g_row: int, rows: int, columns: int
+) -> None:
+    """Update a block of parameters that begins at number ``first``."""
+    u, states = rec.plan.update, rec.plan.states
+    if u.kind == NO_UPDATE:
+        return
+    places = [rec.params] * 3
+    for i in range(len(states)):
+        places[i + 1] = int(states[i].ctypes.data)
+    p, m, v = (place + first * rec.size for place in places)
+    share_of = decay / rec.rows if u.decay_per_row else decay
+    constants = (u.kind, bits(u.beta1), bits(u.beta2), u.nesterov, bits(share_of))
+    rec.add("update", *constants, p, m, v, row, g, g_row, rows, columns)

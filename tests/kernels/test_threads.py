@@ -1,0 +1,248 @@
+"""Threads, forks and other people's threads, each in a process of its own: one may not survive."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+HEAD = """
+import json, os, sys, threading, warnings
+import numba, numpy as np
+from accelnn import nn, optim
+from accelnn.backends import get_backend
+from accelnn.kernels.on_numba import threads
+from accelnn.program import lower
+
+backend = get_backend("numba")
+
+def made(hidden="relu", rows=300, widths=(40, 160, 80, 5), dtype="float32"):
+    kinds = {"relu": nn.ReLU, "tanh": nn.Tanh, "softmax": lambda: nn.Softmax(-1)}
+    kinds |= {"dropout": lambda: nn.Sequential(nn.Dropout(0.3, seed=1), nn.ELU())}
+    rng, layers = np.random.default_rng(0), []
+    for n_in, n_out in zip(widths, widths[1:]):
+        w, b = rng.normal(0, 0.2, (n_in, n_out)).astype(dtype), np.zeros(n_out, dtype)
+        layers += [nn.Linear.from_storage(w, b, backend), kinds[hidden]()]
+    model = nn.Sequential(*layers[:-1])
+    rule = optim.Adam(model.parameters(), lr=1e-3)
+    program = lower(model, nn.CrossEntropyLoss(), rule, backend, 64)
+    program.bind(rng.normal(size=(rows, widths[0])).astype(dtype), rng.integers(0, 5, rows))
+    return program
+
+def fit(program, epochs=3):
+    for _ in range(epochs):
+        program.run(0, program.n_batches, [1e-3] * program.n_batches)
+    return program.plan.params
+
+def forked(work):
+    # What work() returns in a forked child, as JSON.
+    read, write = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads is the point
+        child = os.fork()
+    if child == 0:
+        os.write(write, json.dumps(work()).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        answer = pipe.read()
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, status
+    return json.loads(answer)
+"""
+
+#: Somebody else's parallel loop, to bring one of Numba's threading layers to life.
+PRANGE = """
+@numba.njit(parallel=True)
+def total(n):
+    s = 0.0
+    for i in numba.prange(n):
+        s += i
+    return s
+
+assert total(1000) == 499500
+"""
+
+
+def run(code: str, threads: int = 2, settings: dict[str, str] | None = None) -> Any:
+    """Run code after HEAD in a new process and return the JSON that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error::RuntimeWarning", "-c", HEAD + code],
+        env={**os.environ, "NUMBA_NUM_THREADS": str(threads), **(settings or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stderr}"
+    return json.loads(done.stdout)
+
+
+WEIGHTS = """
+print(json.dumps([[float(x).hex() for x in fit(made(hidden, dtype=dtype))]
+                  for hidden in ("relu", "tanh", "dropout", "softmax")
+                  for dtype in ("float32", "float64")]))
+"""
+
+
+def test_any_number_of_threads_is_bitwise_the_same() -> None:
+    alone = run(WEIGHTS, 1)
+    assert len({tuple(weights) for weights in alone}) == len(alone)
+    for threads in (2, 3, 5):
+        assert run(WEIGHTS, threads) == alone
+
+
+def test_the_parts_wait_for_each_other() -> None:
+    """Without its barriers a job of several parts comes to other results."""
+    broken = """
+import accelnn.kernels.on_numba.recording as recording
+recording.Recording.wait = lambda self: None
+"""
+    assert run(broken + WEIGHTS, 1) == run(WEIGHTS, 1)
+    assert any(run(broken + WEIGHTS, 3) != run(WEIGHTS, 3) for _ in range(5))
+
+
+def test_a_job_has_the_parts_that_were_wanted() -> None:
+    code = """
+import time
+program = made()
+seen = []
+real = threads.run_job
+import accelnn.kernels.on_numba.program as engine
+engine.run_job = lambda *given: seen.append(real(*given))
+for _ in range(5):
+    fit(program, 1)
+    time.sleep(0.05)  # the workers fall asleep
+print(json.dumps(seen))
+"""
+    assert run(code, 3) == [3] * 5
+    assert run(code, 1) == [1] * 5
+
+
+def test_numbas_setting_is_followed_and_its_layers_are_left_alone() -> None:
+    code = """
+import numba.np.ufunc.parallel as parallel
+fit(made())
+before = [threads.threads(), parallel._is_initialized]
+numba.set_num_threads(1)
+print(json.dumps([*before, threads.threads()]))
+"""
+    assert run(code, 3) == [3, False, 1]
+
+
+LAYERS = [
+    "none",
+    pytest.param("workqueue"),
+    pytest.param("omp"),
+    pytest.param(
+        "tbb", marks=pytest.mark.skipif(find_spec("tbb") is None, reason="TBB is not installed")
+    ),
+]
+
+
+def layer(name: str) -> tuple[str, dict[str, str]]:
+    """Code and settings that bring a threading layer to life, or none."""
+    return ("", {}) if name == "none" else (PRANGE, {"NUMBA_THREADING_LAYER": name})
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_eight_threads_predict_at_once(name: str) -> None:
+    start, settings = layer(name)
+    code = """
+program = made()
+X = program.plan.X
+expected = [program.predict(X[:n]) for n in (1, 7, 300)]
+wrong = []
+
+def work():
+    for _ in range(100):
+        for n, right in zip((1, 7, 300), expected):
+            if not np.array_equal(program.predict(X[:n]), right):
+                wrong.append(n)
+
+crowd = [threading.Thread(target=work) for _ in range(8)]
+for one in crowd: one.start()
+for one in crowd: one.join()
+print(json.dumps(wrong))
+"""
+    assert run(start + code, settings=settings) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_forked_child_fits(name: str) -> None:
+    start, settings = layer(name)
+    code = """
+first = fit(made()).tolist()
+print(json.dumps([forked(lambda: fit(made()).tolist()) == first, fit(made()).tolist() == first]))
+"""
+    assert run(start + code, settings=settings) == [True, True]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_fork_while_threads_predict(name: str) -> None:
+    start, settings = layer(name)
+    code = """
+program, over = made(), threading.Event()
+X = program.plan.X
+right = program.predict(X)
+
+def work():
+    while not over.is_set():
+        program.predict(X)
+
+crowd = [threading.Thread(target=work) for _ in range(3)]
+for one in crowd: one.start()
+found = [forked(lambda: bool(np.array_equal(made().predict(X), right))) for _ in range(20)]
+over.set()
+for one in crowd: one.join()
+print(json.dumps([*found, bool(np.array_equal(program.predict(X), right))]))
+"""
+    assert run(start + code, settings=settings) == [True] * 21
+
+
+def test_a_process_ends_though_its_workers_wait() -> None:
+    assert run("fit(made())\nprint('0')", 4) == 0
+
+
+def test_a_worker_of_joblib_uses_its_share_of_the_cores() -> None:
+    code = """
+from joblib import Parallel, delayed
+def inner():
+    from accelnn.kernels.on_numba import threads
+    return threads.threads()
+cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+os.environ.pop("NUMBA_NUM_THREADS")
+print(json.dumps([max(1, cores // 2), Parallel(n_jobs=2)(delayed(inner)() for _ in range(2))]))
+"""
+    share, used = run(code)
+    assert used == [share, share]
+
+
+def test_a_copy_of_a_program_trains_its_own_weights() -> None:
+    """A recording holds addresses: it must not be replayed for the buffers of a copy."""
+    code = """
+import copy
+program = made()
+fit(program)
+other = copy.deepcopy(program)
+before = program.plan.params.copy()
+fit(other)
+print(json.dumps([bool(np.array_equal(program.plan.params, before)),
+                  bool(np.array_equal(other.plan.params, fit(program)))]))
+"""
+    assert run(code) == [True, True]
+
+
+def test_dtypes_are_kept() -> None:
+    found = run("print(json.dumps([str(made(dtype=d).predict(np.ones((2, 40), d)).dtype)"
+                " for d in ('float32', 'float64')]))")  # fmt: skip
+    assert found == ["float32", "float64"]
+    assert np.dtype(found[0]).itemsize == 4
