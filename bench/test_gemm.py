@@ -1,8 +1,13 @@
-"""What do the products of a training step cost: our own GEMM on one thread and on all, and BLAS?
+"""How fast is each rung from three loops to our own matrix product, and what does a step cost?
 
-BLAS runs with the threads its environment gives it, our own with ``NUMBA_NUM_THREADS``.
+The second part takes the products of a training step, by our own and by NumPy's BLAS.
+
+BLAS runs with the threads its environment gives it, our own with ``NUMBA_NUM_THREADS``: 1 measures
+one thread. ``python -m accelnn.bench.ladder`` records the ladder in interleaved rounds.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,52 +15,43 @@ import pytest
 
 pytest.importorskip("numba")
 
-from accelnn.kernels.on_numba import matmul
-from accelnn.kernels.on_numba._jit import from_python
-from accelnn.kernels.on_numba.gemm import SCRATCH, gemm_address
-from accelnn.kernels.on_numba.threads import run_parts, threads_for
+from accelnn.bench.peer_products import OURS, Product, by_numpy, by_ours, operands, training_step
+from accelnn.kernels.on_numba.ladder import LADDER
 
-#: Rows, the two widths of a layer, and which product of backpropagation.
-PRODUCTS = [
-    (rows, n_in, n_out, which)
-    for rows in (32, 128, 512)
-    for n_in, n_out in ((784, 512), (512, 512), (512, 10))
-    for which in ("forward", "weights", "input")
-    if (n_in, which) != (784, "input")  # nobody asks for the gradient of the data
+SQUARE, FORWARD, TINY = (256, 256, 256), (128, 784, 512), (48, 48, 48)
+RUNGS = [("python_loops", TINY)] + [
+    (rung, shape)
+    for shape in (SQUARE, FORWARD)
+    for rung in (*LADDER, OURS, "numpy")
+    if rung != "python_loops"  # it takes seconds for each product
 ]
+PEERS = {OURS: by_ours, "numpy": by_numpy}
+STEPS = [product for batch in (32, 128, 512) for product in training_step(batch)]
 
 
-def operands(rows: int, n_in: int, n_out: int, which: str) -> tuple[Any, bool, Any, bool]:
-    rng = np.random.default_rng(0)
-    x, w = rng.random((rows, n_in), np.float32), rng.random((n_in, n_out), np.float32)
-    dy = rng.random((rows, n_out), np.float32)
-    choices = {
-        "forward": (x, False, w, False),
-        "weights": (x, True, dy, False),
-        "input": (dy, False, w, True),
-    }
-    return choices[which]
-
-
-@pytest.mark.parametrize("how", ["ours, 1 thread", "ours", "BLAS"])
-@pytest.mark.parametrize(("rows", "n_in", "n_out", "which"), PRODUCTS)
-def test_gemm(benchmark: Any, rows: int, n_in: int, n_out: int, which: str, how: str) -> None:
-    benchmark.group = f"{which} {rows} x {n_in} x {n_out}"
-    a, ta, b, tb = operands(rows, n_in, n_out, which)
-    exact = (a.T if ta else a) @ (b.T if tb else b)
-    out = np.empty_like(exact)
-    flops = 2 * rows * n_in * n_out
-    parts = 1 if how == "ours, 1 thread" else threads_for(flops)
-    gemm, scratch = gemm_address(a.dtype), np.empty((parts, SCRATCH), a.dtype)
-
-    def call() -> None:
-        if how == "BLAS":
-            np.matmul(a.T if ta else a, b.T if tb else b, out=out)
-        else:
-            loop = from_python(matmul.matmul_loop)
-            run_parts(loop, parts, gemm, a, ta, b, tb, out, scratch)
-
+def measure(benchmark: Any, product: Product, how: str) -> None:
+    """Compute the product once, compare it with NumPy's, then time it."""
+    a, b, out = operands(product)
+    left, right = a.T if product.ta else a, b.T if product.tb else b
+    if how in PEERS:
+        call: Callable[[], Any] = PEERS[how](a, product.ta, b, product.tb, out)
+    else:
+        call = partial(LADDER[how], a, b, out)
     call()
-    np.testing.assert_allclose(out, exact, rtol=1e-4)
+    np.testing.assert_allclose(out, left @ right, rtol=1e-4, atol=1e-4)
+    benchmark.extra_info["GFLOP"] = 2 * product.n * product.k * product.m / 1e9
     benchmark(call)
-    benchmark.extra_info["GFLOP"] = flops / 1e9
+
+
+@pytest.mark.parametrize(("rung", "shape"), RUNGS)
+def test_rung(benchmark: Any, rung: str, shape: tuple[int, int, int]) -> None:
+    product = Product("ladder", *shape)
+    benchmark.group = f"ladder {product.n} x {product.k} x {product.m}"
+    measure(benchmark, product, rung)
+
+
+@pytest.mark.parametrize("how", PEERS)
+@pytest.mark.parametrize("product", STEPS, ids=str)
+def test_product_of_a_step(benchmark: Any, product: Product, how: str) -> None:
+    benchmark.group = f"{product.group} {product.letters} {product.n} x {product.k} x {product.m}"
+    measure(benchmark, product, how)

@@ -221,9 +221,39 @@ def test_the_two_commands_are_one_line_each() -> None:
     assert 'python -m pip install -e ".[test]" && python -m pytest\n' in found
 
 
-def test_the_figures_are_those_of_the_recorded_run() -> None:
-    from accelnn.bench.table import lines
+# Figures ----------------------------------------------------------------------------------------
 
-    recorded = json.loads((ROOT / "bench/results/ratios.json").read_text(encoding="utf-8"))
+
+def test_the_figures_are_those_of_the_recorded_runs() -> None:
+    from accelnn.bench.table import recorded, render
+
     page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
-    assert "\n".join(lines(recorded)) in page
+    assert page == render(page, recorded(ROOT / "bench/results"))
+
+
+def test_a_missing_run_is_named_with_its_command(tmp_path: Path) -> None:
+    from accelnn.bench.table import recorded
+
+    with pytest.raises(
+        FileNotFoundError, match=r"python -m accelnn\.bench\.peers --out .*peers\.json"
+    ):
+        recorded(tmp_path)
+
+
+def test_runs_of_different_machines_are_refused(tmp_path: Path) -> None:
+    from accelnn.bench.table import RUNS, recorded
+
+    for cores, name in enumerate(RUNS):
+        backend = {"device": "CPU", "version": "2.0", "blas": "some"}
+        machine = {"cores": cores, "python": "3.11.7", "backends": [backend, backend]}
+        (tmp_path / f"{name}.json").write_text(json.dumps({"machine": machine}))
+    with pytest.raises(ValueError, match=r"different machines: CPU, 0 cores.*; CPU, 1 cores"):
+        recorded(tmp_path)
+
+
+@pytest.mark.parametrize("page", ["", "<!-- table: epochs -->\n<!-- end -->\n"])
+def test_a_page_without_all_tables_is_refused(page: str) -> None:
+    from accelnn.bench.table import render
+
+    with pytest.raises(ValueError, match="it must have"):
+        render(page, {})

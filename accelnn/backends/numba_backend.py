@@ -34,7 +34,8 @@ class NumbaBackend(NumpyBackend):
         size = math.prod(shape) * kind.itemsize
         if size < _LARGE or not hasattr(mmap, "MADV_HUGEPAGE"):
             return super().zeros(shape, dtype)
-        memory = mmap.mmap(-1, -(-size // _PAGE) * _PAGE + _PAGE)
+        private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS  # a forked child has its own weights
+        memory = mmap.mmap(-1, -(-size // _PAGE) * _PAGE + _PAGE, private)
         with suppress(OSError):  # a system without them; small pages do
             memory.madvise(mmap.MADV_HUGEPAGE)
         whole = np.frombuffer(memory, np.uint8)
@@ -80,6 +81,6 @@ class NumbaBackend(NumpyBackend):
 
 
 def numba_threads() -> int:
-    """Return how many threads compiled code uses, without importing Numba to ask it."""
+    """Return how many threads compiled code uses at most, without importing Numba to ask it."""
     given = os.environ.get("NUMBA_NUM_THREADS", "")
     return int(given) if given.isdigit() else cores()

@@ -70,7 +70,7 @@ class Plan:
     row_losses : array of shape (n,)
         The loss of each row, by its place in ``order``.
     views : dict
-        What a backend derives from the buffers, once per height of a minibatch.
+        What a backend derives from the buffers and keeps: views, recordings, room of its own.
     """
 
     table: Any

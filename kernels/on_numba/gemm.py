@@ -17,7 +17,8 @@
 
 A packed panel of B stays in the second-level cache while MC rows of A pass. A is read where it
 lies: each of its elements is broadcast alone, so its rows need not be contiguous; only columns that
-lie far apart are packed (``packing.py``). B is read where it lies if it is used once, or narrow.
+lie far apart are packed (``packing.py``). B is read where it lies if it is used once, or narrow,
+or small and used a few times.
 
 No element depends on how the product is cut: see ``microkernel``.
 """
@@ -45,8 +46,8 @@ KC_BYTES, NC_BYTES, MC_BYTES = 2048, 1920, 384
 GROUP = 2
 #: Rows of A that do not pay for packing a B that lies within so many bytes.
 FEW, NEAR = 64, 1 << 20
-#: Columns of A that are a multiple of so many bytes apart fall into few sets of a cache, and those
-#: that are spread over more than so many are far apart: they are packed.
+#: Columns of A that are so many bytes apart or more fall into few sets of a cache, and those that
+#: are spread over more than so many are far apart: they are packed.
 FAR, SPREAD = 4096, 1 << 19
 #: Elements of scratch for one part, of the smallest element.
 SCRATCH = KC_BYTES // 4 * (NC_BYTES // 4 + MC_BYTES // 4) + LINE // 4

@@ -4,8 +4,9 @@ A Numba loop leaves it to LLVM whether the elements of a tile stay in registers,
 badly. Here they are values: the accumulators of a tile are LLVM vectors that pass from one step of
 the k loop to the next through phi nodes, so nothing is stored until the tile is finished.
 
-An element of a tile is the chain ``fma(a[k-1], b[k-1], ... fma(a[0], b[0], 0))``, whatever the
-shape of the tile and its place: so the way a product is cut into tiles never changes a bit.
+An element of a tile is the chain ``fma(a[k-1], b[k-1], ... fma(a[0], b[0], 0))`` (or a product and
+a sum, where the processor has no fma), whatever the shape of the tile and its place: so the way a
+product is cut into tiles never changes a bit.
 """
 
 from collections.abc import Callable

@@ -12,7 +12,7 @@ import numpy as np
 
 from accelnn.kernels.on_numba._jit import job, plain
 from accelnn.kernels.on_numba.gemm import MR, SCRATCH
-from accelnn.kernels.on_numba.operations import FRAME
+from accelnn.kernels.on_numba.operations import FRAME, addresses
 from accelnn.kernels.on_numba.pointers import INT64, LINE, at, call_address, typed
 from accelnn.kernels.on_numba.recording import (
     GRADIENT_ROOM,
@@ -20,14 +20,14 @@ from accelnn.kernels.on_numba.recording import (
     record_forward,
     record_step,
 )
-from accelnn.kernels.on_numba.threads import run_job, threads_for
+from accelnn.kernels.on_numba.threads import ready, run_job, threads_for
 from accelnn.kernels.table import DROPOUT
 
 #: Words of a part in a job's arguments: two recordings, each an address, a number of operations and
 #: how often it is replayed, and the address of the frame.
 _PART = 8
 _FRAME_WORDS = len(FRAME)
-_BARRIER, _PARTS = FRAME.index("barrier"), FRAME.index("parts")
+_BARRIER, _PARTS, _X, _OUT = (FRAME.index(name) for name in ("barrier", "parts", "x", "out"))
 #: Rows that a part predicts at a time.
 HEIGHT = 128
 #: Predictions of so many different heights are remembered.
@@ -67,6 +67,7 @@ class _Job:
         self.parts = parts
         self.words = np.zeros(1 + (parts + 1) * _PART, np.int64)
         self.words[0] = parts
+        self.frames: list[Any] = []
         self._held: list[Any] = []
 
     def set(
@@ -80,6 +81,7 @@ class _Job:
         for half, (tape, times) in enumerate(tapes):
             mine[3 * half : 3 * half + 3] = tape.ctypes.data, tape.size // WORDS, times
         mine[6] = memory.ctypes.data
+        self.frames.append(memory[0])
         self._held += [memory, *tapes]
 
     def run(self, dtype: Any, scratch: Any) -> None:
@@ -89,9 +91,10 @@ class _Job:
 
 def run_steps(plan: Any, first: int, last: int, scalars: Any) -> None:
     """Train on minibatches first ... last - 1 of a ``Plan``."""
-    if first == last:
-        return
     dtype, height = plan.params.dtype, plan.batch_size
+    if first == last:
+        _compile(dtype)
+        return
     parts = threads_for(6.0 * plan.params.size * height)
     X, y, order = _strided(plan.X, dtype), plan.y, plain(plan.order)
     classes = y.ndim == 1
@@ -121,6 +124,13 @@ def run_steps(plan: Any, first: int, last: int, scalars: Any) -> None:
             r["call"] += np.uint64(last - first)
 
 
+def _compile(dtype: Any) -> None:
+    """Compile or load all that a program calls; what ``run_steps`` is asked for no steps for."""
+    addresses(dtype)
+    replay_address(dtype)
+    ready()
+
+
 def _step(plan: Any, rows: int, who: tuple[int, int]) -> Any:
     """Return the recording of a step on ``rows`` rows, for part ``who[0]`` of ``who[1]``."""
     buffers = (plan.params, plan.grads, plan.states, plan.work, plan.deltas)
@@ -145,6 +155,20 @@ def _room(plan: Any, name: str, size: int, dtype: Any) -> Any:
     return plan.views[name]
 
 
+def run_forward(plan: Any, X: Any, out: Any) -> None:
+    """Write the outputs for all rows of X to out."""
+    n, dtype = len(X), plan.params.dtype
+    if n == 0:
+        return
+    parts = threads_for(2.0 * plan.params.size * n)
+    X = _strided(X, dtype)
+    key = ("predictor", threading.get_ident(), parts)
+    predictor = plan.views.get(key)
+    if predictor is None or predictor.params is not plan.params:
+        predictor = plan.views[key] = _Predictor(plan, parts)
+    predictor.run(plan, X, out)
+
+
 class _Predictor:
     """What predictions of one thread need, kept: the outputs of the layers, and recordings."""
 
@@ -154,53 +178,49 @@ class _Predictor:
         self.widths = plan.work.size // plan.batch_size
         self.work = np.zeros(parts * HEIGHT * self.widths, dtype)
         self.scratch = np.zeros(parts * SCRATCH + LINE, dtype)
-        self.recordings: dict[tuple[int, int, int], Any] = {}
+        self.jobs: dict[Any, tuple[_Job, list[int]]] = {}
 
-    def recording(self, plan: Any, rows: int, who: tuple[int, int], place: int) -> Any:
-        """Return the words for ``rows`` rows, which work in the place of part ``place``."""
-        key = (rows, *who) if who[1] > 1 else (rows, place, 1)
-        if key not in self.recordings:
-            if len(self.recordings) >= _REMEMBERED:
-                self.recordings.clear()
-            offset = place * HEIGHT * self.widths if who[1] == 1 else 0
-            work = int(self.work.ctypes.data) + offset * self.work.itemsize
-            self.recordings[key] = record_forward(plan, rows, *who, HEIGHT, work)
-        return self.recordings[key]
+    def run(self, plan: Any, X: Any, out: Any) -> None:
+        """Predict; only where X and out lie is new if as many rows have been predicted before."""
+        key = len(X), X.strides
+        if key not in self.jobs:
+            if len(self.jobs) >= _REMEMBERED:
+                self.jobs.clear()
+            self.jobs[key] = self._job(plan, *key)
+        replays, rows = self.jobs[key]
+        row, out_row = X.strides[0], plan.n_out * X.itemsize
+        x_at, out_at = int(X.ctypes.data), int(out.ctypes.data)
+        for frame, first in zip(replays.frames, rows, strict=True):
+            frame[_X], frame[_OUT] = x_at + first * row, out_at + first * out_row
+        replays.run(X.dtype, self.scratch)
 
-
-def run_forward(plan: Any, X: Any, out: Any) -> None:
-    """Write the outputs for all rows of X to out."""
-    n, dtype = len(X), plan.params.dtype
-    if n == 0:
-        return
-    parts = threads_for(2.0 * plan.params.size * n)
-    X = _strided(X, dtype)
-    size, n_out = dtype.itemsize, plan.n_out
-    key = ("predictor", threading.get_ident(), parts)
-    predictor = plan.views.get(key)
-    if predictor is None or predictor.params is not plan.params:
-        predictor = plan.views[key] = _Predictor(plan, parts)
-    together = n < MR * parts  # too few rows for each part to have its own
-    blocks = -(-n // HEIGHT) if together or parts == 1 else parts * -(-n // (parts * HEIGHT))
-    height = -(-n // blocks)
-    blocks = -(-n // height)
-    replays = _Job(parts)
-    for part in range(parts + 1):  # the last one is alone
-        alone = part == parts
-        first, stop = (0, blocks) if alone or together else _cut(blocks, part, parts)
-        who = (part, parts) if together and not alone else (0, 1)
-        short = n - (blocks - 1) * height if stop == blocks and n % height else 0
-        place = 0 if alone or together else part
-        tapes = [(predictor.recording(plan, height, who, place), stop - first - (short > 0))]
-        tapes += [(predictor.recording(plan, short, who, place), 1)] if short else []
-        frame = {
-            "x": (X.ctypes.data + first * height * X.strides[0], height * X.strides[0]),
-            "x_row": (X.strides[0] // size, 0),
-            "x_column": (X.strides[1] // size, 0),
-            "out": (out.ctypes.data + first * height * n_out * size, height * n_out * size),
-        }
-        replays.set(part, tapes, frame)
-    replays.run(dtype, predictor.scratch)
+    def _job(self, plan: Any, n: int, strides: tuple[int, int]) -> tuple[_Job, list[int]]:
+        """Return the job for n rows, and the first row of each part."""
+        parts, size = self.parts, self.work.itemsize
+        together = n < MR * parts  # too few rows for each part to have its own
+        alone = together or parts == 1
+        blocks = -(-n // HEIGHT) if alone else parts * -(-n // (parts * HEIGHT))
+        height = -(-n // blocks)
+        blocks = -(-n // height)
+        replays, rows = _Job(parts), []
+        for part in range(parts + 1):  # the last one is alone
+            single = part == parts
+            first, stop = (0, blocks) if single or together else _cut(blocks, part, parts)
+            who = (part, parts) if together and not single else (0, 1)
+            place = 0 if single or together else part
+            work = int(self.work.ctypes.data) + place * HEIGHT * self.widths * size
+            short = n - (blocks - 1) * height if stop == blocks and n % height else 0
+            tapes = [(record_forward(plan, height, *who, HEIGHT, work), stop - first - (short > 0))]
+            tapes += [(record_forward(plan, short, *who, HEIGHT, work), 1)] if short else []
+            frame = {
+                "x": (0, height * strides[0]),
+                "x_row": (strides[0] // size, 0),
+                "x_column": (strides[1] // size, 0),
+                "out": (0, height * plan.n_out * size),
+            }
+            replays.set(part, tapes, frame)
+            rows.append(first * height)
+        return replays, rows
 
 
 def _cut(size: int, part: int, parts: int) -> tuple[int, int]:

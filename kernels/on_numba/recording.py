@@ -11,10 +11,12 @@ depends on depth, widths and the number of threads is decided here, where it cos
   the gradient of those rows. Only it reads them after the layer above is done, so it may update
   them at once. The first layer has no ``dx``: there a part owns columns of the weights, those it
   reads in the next forward pass, and needs only the columns of the delta that it made itself.
-- A gradient is never stored: some rows of it are computed, used while they are in the cache of the
-  core, and overwritten.
+  Layers too narrow for that are cut by rows, with one more meeting.
+- The gradient of a weight is not stored, unless it is what was asked for (``loss_and_grad``): some
+  rows of it are computed, used while they are in the cache of the core, and overwritten.
 
-Which test tells: ``tests/program/test_same_weights.py``, for one, two and three threads.
+Which tests tell: ``tests/program/test_same_weights.py``, and ``tests/kernels/test_threads.py`` for
+one, two, three and five threads.
 """
 
 import struct
@@ -46,8 +48,9 @@ from accelnn.kernels.table import (
 ELEMENTWISE = (IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU)
 #: Words of an operation: its address and its arguments.
 WORDS = 16
-#: Panels of B that are packed, used and followed up at a time: 128 rows of them are some 48 KB.
-STRIP = 2
+#: Panels of B that are used, and what they yield followed up, at a time; more for few rows, up to
+#: so many bytes of the result.
+STRIP, STRIP_BYTES = 2, 49152
 #: Columns of a gradient that are computed at a time, and elements.
 WIDE, GRADIENT = 2048, 12288
 #: Room for them.
@@ -141,7 +144,8 @@ class Recording:
 
     def strips(self, block: Block) -> list[Block]:
         """Cut a block into strips of columns that stay in the cache."""
-        step = STRIP * TILES.vectors * self.vector
+        nr = TILES.vectors * self.vector
+        step = max(STRIP * nr, STRIP_BYTES // (max(block.rows, 1) * self.size) // nr * nr)
         starts = range(block.column, block.column_end, step)
         ends = (min(start + step, block.column_end) for start in starts)
         return [Block(block.row, block.row_end, *ends) for ends in zip(starts, ends, strict=True)]

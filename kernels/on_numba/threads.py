@@ -12,8 +12,8 @@ here belongs to Numba's threading layers: there is none to choose, to lock or to
         ^------(nothing to do)--------'
 
 Only READY workers take part. A pool serves one job at a time; who finds it busy, or its workers
-asleep, does all parts alone. That is allowed because no result depends on the number of parts: work
-is cut at places that depend on sizes alone, and no part adds to what another one began. Which test
+asleep, does with fewer parts or alone. That is allowed because no result depends on how many there
+are: every element is computed in one piece, in an order that the cuts do not change. Which test
 tells: ``tests/kernels/test_threads.py``.
 
 Within a job the parts meet at barriers, which spin for some microseconds, what a meeting takes
@@ -56,7 +56,7 @@ _STATE, _PART = 0, 1
 
 #: Looks at a word before the core is offered to others: some 10 µs.
 _PATIENCE = 4000
-#: Looks before a worker goes to sleep: some milliseconds.
+#: Looks before a worker goes to sleep: a millisecond or so; more where cores are scarce.
 _VIGIL = _PATIENCE + 5000
 #: Looks for a worker that is waking up, before a job that is long in any case.
 LONG = 10_000_000
@@ -225,6 +225,13 @@ def _forget() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
+
+
+def ready() -> None:
+    """Make the pool, and compile or load what starts a job."""
+    integer = numba.types.int64
+    pool()
+    from_python(launch).compile((integer,) * 6)
 
 
 def run_job(job: int, arguments: Any, scratch: Any, parts: int) -> int:

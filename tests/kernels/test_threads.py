@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ def total(n):
     return s
 
 assert total(1000) == 499500
+assert numba.threading_layer() == os.environ["NUMBA_THREADING_LAYER"]
 """
 
 
@@ -136,19 +138,32 @@ print(json.dumps([*before, threads.threads()]))
     assert run(code, 3) == [3, False, 1]
 
 
+def tbb_folder() -> str | None:
+    """Where the library lies that ``pip install tbb`` brings; the system does not look there."""
+    try:
+        files = distribution("tbb").files or []
+    except PackageNotFoundError:
+        return None
+    found = [f.locate() for f in files if f.name.startswith("libtbb.so")]
+    return str(Path(str(found[0])).resolve().parent) if found else None
+
+
 LAYERS = [
     "none",
-    pytest.param("workqueue"),
-    pytest.param("omp"),
+    "workqueue",
+    "omp",
     pytest.param(
-        "tbb", marks=pytest.mark.skipif(find_spec("tbb") is None, reason="TBB is not installed")
+        "tbb", marks=pytest.mark.skipif(tbb_folder() is None, reason="TBB is not installed")
     ),
 ]
 
 
 def layer(name: str) -> tuple[str, dict[str, str]]:
     """Code and settings that bring a threading layer to life, or none."""
-    return ("", {}) if name == "none" else (PRANGE, {"NUMBA_THREADING_LAYER": name})
+    if name == "none":
+        return "", {}
+    settings = {"NUMBA_THREADING_LAYER": name}
+    return PRANGE, settings | ({"LD_LIBRARY_PATH": tbb_folder() or ""} if name == "tbb" else {})
 
 
 @pytest.mark.parametrize("name", LAYERS)

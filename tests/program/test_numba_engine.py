@@ -89,6 +89,63 @@ def test_predictions_do_not_depend_on_how_many_rows_are_asked_for() -> None:
     assert program.predict(X[:0]).shape == (0, whole.shape[1])
 
 
+def test_a_run_of_no_steps_compiles_all_that_a_fit_needs() -> None:
+    """In a new process without a cache: what ``training`` calls to warm up leaves nothing over."""
+    code = """
+import numpy as np
+from accelnn import nn, optim
+from accelnn.backends import get_backend
+from accelnn.kernels.on_numba._jit import announce
+from accelnn.program import lower
+backend = get_backend("numba")
+model = nn.Sequential(nn.Linear(3, 4, backend="numba"), nn.Tanh(), nn.Linear(4, 2, backend="numba"))
+rule = optim.Adam(model.parameters())
+program = lower(model, nn.CrossEntropyLoss(), rule, backend, 8)
+program.bind(np.ones((20, 3), np.float32), np.zeros(20, np.int64))
+found = []
+with announce(lambda: found.append("warm-up")):
+    program.run(0, 0, [])
+with announce(lambda: found.append("training")):
+    program.run(0, 3, [0.1] * 3)
+    program.predict(np.ones((20, 3), np.float32))
+print(found)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "ACCELNN_NUMBA_CACHE": "0", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "['warm-up']", done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_large_buffers_are_private_and_on_cache_lines() -> None:
+    """A forked child has memory of its own; and whoever asked for zeros gets zeros."""
+    code = """
+import os, warnings, numpy as np
+from accelnn.backends import get_backend
+x = get_backend("numba").zeros((1 << 20,), "float32")
+assert x.ctypes.data % 64 == 0 and not x.any() and x.flags.writeable
+warnings.simplefilter("ignore", DeprecationWarning)
+child = os.fork()
+if child == 0:
+    x[:] = 5
+    os._exit(0)
+os.waitpid(child, 0)
+print(x.max())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "0.0", done.stderr
+
+
 TRAIN = """
 import json, numpy as np
 from accelnn import Tensor, nn, optim, train
