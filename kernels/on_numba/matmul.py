@@ -15,7 +15,7 @@ from accelnn.kernels.on_numba._jit import from_python, jit, job
 from accelnn.kernels.on_numba.gemm import MR, SCRATCH, gemm_address, takes_dots
 from accelnn.kernels.on_numba.microkernel import TILES, lanes
 from accelnn.kernels.on_numba.pointers import INT64, LINE, at, call_address, typed, word
-from accelnn.kernels.on_numba.threads import Pool, launch, pool, share, threads
+from accelnn.kernels.on_numba.threads import LONG, Pool, launch, pool, share, threads
 
 #: Where the fields of a ``PyArrayObject`` lie, behind the head that all Python objects have; part
 #: of NumPy's binary interface. ``numpy/ndarraytypes.h``: data, nd, dimensions, strides.
@@ -87,7 +87,8 @@ def matmul_loop(kept: Any, a: Any, b: Any, out: Any, transposed: Any, wanted: An
     w[_C], w[_C + 1] = word(out + _DATA), c_row
     w[_N], w[_K], w[_M] = n, k, m
     w[_BY_DOTS] = takes_dots(a_column, b_row, n, m, b_column)
-    launch(w[_POOL], w[_JOB], kept, w[_SCRATCH], wanted, n * k * m // _LOOK)
+    looks = min(n * k * m // _LOOK, LONG)
+    launch(w[_POOL], w[_JOB], kept, w[_SCRATCH], wanted, looks)
     return True
 
 

@@ -13,14 +13,22 @@ import numpy as np
 from accelnn.kernels.on_numba._jit import job, plain
 from accelnn.kernels.on_numba.gemm import MR, SCRATCH
 from accelnn.kernels.on_numba.operations import FRAME, addresses
-from accelnn.kernels.on_numba.pointers import INT64, LINE, at, call_address, typed
+from accelnn.kernels.on_numba.pointers import (
+    INT64,
+    LINE,
+    at,
+    call_address,
+    flush_subnormals,
+    restore,
+    typed,
+)
 from accelnn.kernels.on_numba.recording import (
     GRADIENT_ROOM,
     WORDS,
     record_forward,
     record_step,
 )
-from accelnn.kernels.on_numba.threads import ready, run_job, threads_for
+from accelnn.kernels.on_numba.threads import pool, run_job, threads_for
 from accelnn.kernels.table import DROPOUT
 
 #: Words of a part in a job's arguments: two recordings, each an address, a number of operations and
@@ -44,6 +52,7 @@ def replay(part: Any, parts: Any, barrier: Any, w: Any, scratch: Any) -> None:
     mine = at(w, 1 + who * _PART)
     frame, room = typed(mine[6], INT64), at(scratch, part * SCRATCH)
     frame[_BARRIER], frame[_PARTS] = barrier, parts
+    before = flush_subnormals()
     for half in range(2):
         first, count, times = typed(mine[3 * half], INT64), mine[3 * half + 1], mine[3 * half + 2]
         for _ in range(times):
@@ -52,6 +61,7 @@ def replay(part: Any, parts: Any, barrier: Any, w: Any, scratch: Any) -> None:
                 call_address(words[0], (words, frame, room))
             for i in range(_FRAME_WORDS):
                 frame[i] += frame[_FRAME_WORDS + i]
+    restore(before)
 
 
 @cache
@@ -128,7 +138,7 @@ def _compile(dtype: Any) -> None:
     """Compile or load all that a program calls; what ``run_steps`` is asked for no steps for."""
     addresses(dtype)
     replay_address(dtype)
-    ready()
+    pool()
 
 
 def _step(plan: Any, rows: int, who: tuple[int, int]) -> Any:

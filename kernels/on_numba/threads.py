@@ -3,7 +3,7 @@
 A job is a compiled function ``job(part, parts, barrier, arguments, scratch)``, called by address.
 The caller's thread does part 0; the others are done by workers: plain Python threads that wait in
 compiled code, without the GIL, for the next job, so that a product of 50 µs is worth sharing. A
-worker that has waited in vain for a millisecond or so goes to sleep on a Python lock. So nothing
+worker that has waited in vain for a millisecond or so goes to sleep on a Python event. So nothing
 here belongs to Numba's threading layers: there is none to choose, to lock or to lose in a fork.
 
 ::
@@ -24,6 +24,7 @@ import atexit
 import os
 import sys
 import threading
+import time
 from typing import Any
 
 import numba
@@ -58,8 +59,9 @@ _STATE, _PART = 0, 1
 _PATIENCE = 4000
 #: Looks before a worker goes to sleep: a millisecond or so; more where cores are scarce.
 _VIGIL = _PATIENCE + 5000
-#: Looks for a worker that is waking up, before a job that is long in any case.
-LONG = 10_000_000
+#: The most looks for a worker that is waking up: some milliseconds. It may have fallen asleep just
+#: after it was seen awake, and then nobody wakes it.
+LONG = 20_000
 
 
 @apart
@@ -166,27 +168,39 @@ class Pool:
         start = -memory.ctypes.data // 8 % _PAIR
         self._words = memory[start:]
         self.address = int(self._words.ctypes.data)
-        self._locks: list[Any] = []
+        self._calls: list[Any] = []
         self._threads: list[threading.Thread] = []
         integer = numba.types.int64
-        from_python(serve).compile((integer, integer))  # before a job waits for it
+        # before a job waits for it, and before workers tire of waiting
+        from_python(serve).compile((integer,) * 2)
+        from_python(launch).compile((integer,) * 6)
 
     def wake(self, parts: int) -> None:
         """See that the workers for a job in ``parts`` parts are awake, or will be soon."""
         while len(self._threads) < min(parts, self.size) - 1:
             number = len(self._threads)
-            self._locks.append(threading.Semaphore(0))
+            self._calls.append(threading.Event())
             thread = threading.Thread(target=self._work, args=(number,), daemon=True)
             self._threads.append(thread)
             thread.start()
         for i in range(min(parts, self.size) - 1):
             if self._words[_WORKERS + i * _PAIR] == SLEEPING:
-                self._locks[i].release()
+                self._calls[i].set()
+
+    def gather(self, parts: int) -> None:
+        """Wake the workers and give them some milliseconds to come."""
+        for _ in range(300):
+            self.wake(parts)
+            states = self._words[_WORKERS::_PAIR][: parts - 1]
+            if (states != SLEEPING).all():
+                return
+            time.sleep(1e-4)
 
     def _work(self, number: int) -> None:
         loop = from_python(serve)
         while True:
-            self._locks[number].acquire()
+            self._calls[number].wait()
+            self._calls[number].clear()
             if self._words[_STOP]:
                 return
             loop(self.address, number)
@@ -194,8 +208,8 @@ class Pool:
     def close(self) -> None:
         """End the threads: none may run compiled code while the interpreter takes it down."""
         self._words[_STOP] = 1
-        for lock in self._locks:
-            lock.release()
+        for call in self._calls:
+            call.set()
         for thread in self._threads:
             thread.join(1.0)
 
@@ -227,13 +241,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def ready() -> None:
-    """Make the pool, and compile or load what starts a job."""
-    integer = numba.types.int64
-    pool()
-    from_python(launch).compile((integer,) * 6)
-
-
 def run_job(job: int, arguments: Any, scratch: Any, parts: int) -> int:
     """Do a long job in up to ``parts`` parts and return their number.
 
@@ -242,7 +249,7 @@ def run_job(job: int, arguments: Any, scratch: Any, parts: int) -> int:
     held = pool()
     parts = min(parts, held.size)
     if parts > 1:
-        held.wake(parts)
+        held.gather(parts)
     given = (int(arguments.ctypes.data), int(scratch.ctypes.data))
     return int(from_python(launch)(held.address, job, *given, parts, LONG))
 

@@ -261,3 +261,16 @@ def test_dtypes_are_kept() -> None:
                 " for d in ('float32', 'float64')]))")  # fmt: skip
     assert found == ["float32", "float64"]
     assert np.dtype(found[0]).itemsize == 4
+
+
+def test_subnormal_numbers_are_zero_in_a_run_and_themselves_again_after_it() -> None:
+    code = """
+program = made()
+program.plan.states[:] = 1e-40
+states = program.plan.states.copy()
+assert (states > 0).all()
+program.run(0, 1, [0.0])
+tiny = np.full(100, 2e-38, np.float32) / np.float32(100)
+print(json.dumps([bool((tiny > 0).all()), int((program.plan.states == states).sum())]))
+"""
+    assert run(code) == [True, 0]
