@@ -9,9 +9,9 @@ depends on depth, widths and the number of threads is decided here, where it cos
   product, and for a softmax, the parts wait for each other.
 - A part computes those columns of a layer's ``dx`` that belong to its own rows of the weights, and
   the gradient of those rows. Only it reads them after the layer above is done, so it may update
-  them at once. The first layer has no ``dx``: there a part owns columns of the weights, those it
-  reads in the next forward pass, and needs only the columns of the delta that it made itself.
-  Layers too narrow for that are cut by rows, with one more meeting.
+  them at once. Layers too narrow for that cut ``dx`` by rows, with one more meeting. An update
+  walks through whole rows of the weights, for which the processor reads ahead: half rows, the
+  other half being written by another core, took twice as long.
 - The gradient of a weight is not stored, unless it is what was asked for (``loss_and_grad``): some
   rows of it are computed, used while they are in the cache of the core, and overwritten.
 
@@ -302,17 +302,11 @@ def _backward(rec: Recording, delta: int, other: int) -> None:
                 _activate_backward(rec, r, delta, mine)
             continue
         x = rec.place(int(r["source"]))
-        if i > first or not rec.by_columns:
-            rec.wait()  # else the last product needs only what this part has made of the delta
+        rec.wait()
         if r["bias"] >= 0 and not summed:
             _bias_step(rec, r, delta, *rec.cut(n_out, rec.vector))
         if i == first:
-            rows, columns = (0, n_in), (0, n_out)
-            if rec.is_wide(n_out):
-                columns = rec.cut(n_out, rec.vector)
-            else:
-                rows = rec.cut(n_in, rec.vector)
-            _weights_step(rec, r, x, delta, Block(*rows, *columns))
+            _weights_step(rec, r, x, delta, Block(*rec.cut(n_in, 1), 0, n_out))
             return
         rec.by_columns = rec.is_wide(n_in)
         before = plan.table[i - 1]
