@@ -23,12 +23,11 @@ or small and used a few times.
 No element depends on how the product is cut: see ``microkernel``.
 """
 
-from functools import cache
 from typing import Any
 
-from accelnn.kernels.on_numba._jit import apart, jit, operation
+from accelnn.kernels.on_numba._jit import apart, jit
 from accelnn.kernels.on_numba.microkernel import ROW_VECTORS, TILES, lanes, make_tile
-from accelnn.kernels.on_numba.packing import pack_a, pack_b
+from accelnn.kernels.on_numba.packing import pack_a, pack_b, panel_width
 from accelnn.kernels.on_numba.pointers import LINE, aligned, at, like
 
 MR, MR_LOW = TILES.mr, TILES.mr_low
@@ -166,31 +165,24 @@ def gemm(w: Any, frame: Any, scratch: Any) -> None:
                 if pack:
                     pack_a(block, a_column, mc, kc, a_packed, mc_most)
                     block, block_column = a_packed, mc_most
-                for jg in range(0, nc, nc if in_place else GROUP * nr):
-                    group = min(GROUP * nr, nc - jg)
-                    # a group is packed where the last one was, still in the cache, if used once
-                    panels = at(b_packed, jg * kc if n > mc_most else 0)
+                jg, panels = 0, b_packed
+                while jg < nc:
+                    # some at a time are packed where the last ones were, if they are used once
+                    few = GROUP * nr if nc - jg > GROUP * nr + v and not in_place else nc - jg
+                    panel, panel_row = panels if n > mc_most else b_packed, nr
                     if in_place:
-                        group = nc
+                        panel, panel_row = at(source, jg), b_row
                     elif ic == 0:
-                        pack_b(at(source, jg * b_column), b_row, b_column, kc, group, panels)
-                    for jr in range(0, group, nr):
-                        panel, panel_row = at(panels, jr * kc), nr
-                        if in_place:
-                            panel, panel_row = at(source, jr), b_row
+                        pack_b(at(source, jg * b_column), b_row, b_column, kc, few, panel)
+                    stop = jg + few
+                    while jg < stop:
+                        columns = panel_width(stop - jg, v)
                         column_of_tiles(
-                            block,
-                            block_row,
-                            block_column,
-                            panel,
-                            panel_row,
-                            kc,
-                            at(c, ic * c_row + jc + jg + jr),
-                            c_row,
-                            mc,
-                            min(nr, group - jr),
-                            pc > 0,
-                        )
+                            block, block_row, block_column, panel, panel_row, kc,
+                            at(c, ic * c_row + jc + jg), c_row, mc, columns, pc > 0,
+                        )  # fmt: skip
+                        panels, jg = at(panels, nr * kc), jg + columns
+                        panel = at(panel, columns if in_place else nr * kc)
 
 
 @apart
@@ -209,9 +201,3 @@ def takes_dots(a_column: Any, b_row: Any, n: Any, m: Any, b_column: Any) -> Any:
 #: contiguous; ``by_dots`` is ``takes_dots`` of the whole product, of which this may be a part.
 WORDS = ["a", "a_row", "a_column", "b", "b_row", "b_column", "c", "c_row"]
 WORDS += ["n", "k", "m", "by_dots"]
-
-
-@cache
-def gemm_address(dtype: Any) -> int:
-    """Compile or load the product for elements of one dtype, and return its address."""
-    return operation(gemm, dtype)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from accelnn.kernels.on_numba._jit import from_python, jit, job
-from accelnn.kernels.on_numba.gemm import MR, SCRATCH, gemm_address, takes_dots
+from accelnn.kernels.on_numba._jit import from_python, jit, job, operation
+from accelnn.kernels.on_numba.gemm import MR, SCRATCH, gemm, takes_dots
 from accelnn.kernels.on_numba.microkernel import TILES, lanes
 from accelnn.kernels.on_numba.pointers import INT64, LINE, at, call_address, typed, word
 from accelnn.kernels.on_numba.threads import LONG, Pool, launch, pool, share, threads
@@ -105,7 +105,7 @@ _local = _Local()
 @cache
 def _addresses(dtype: Any) -> tuple[int, int]:
     """Compile or load the product and a part of it; return their addresses."""
-    return gemm_address(dtype), job(_product_part, dtype)
+    return operation(gemm, dtype), job(_product_part, dtype)
 
 
 def _keep(held: Pool, dtype: Any) -> Any:

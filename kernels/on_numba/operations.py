@@ -5,11 +5,12 @@ then the arguments that its first line names: integers, addresses, and the bits 
 ``frame`` holds what changes from step to step (``FRAME``). It works on a block of a matrix: of
 ``rows`` rows that lie ``x_row`` elements apart it takes ``columns``.
 
-A layer, loss or update that enters the program's table gets its line here. Each operation is
-compiled once per dtype; which are called, on what, is written in Python (``recording.py``).
+A layer, loss or update that enters the program's table gets its line here. All activations are one
+operation, and all updates, so that another of them compiles nothing; a loss, and dropout, is
+compiled for the first program that has it. Which are called, on what, is written in Python
+(``recording.py``).
 """
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,6 @@ from accelnn.kernels.on_numba.threads import meet
 from accelnn.kernels.on_numba.updates import adam_loop, momentum_loop, sgd_loop
 from accelnn.kernels.table import (
     ADAM,
-    BINARY_CROSS_ENTROPY,
-    CROSS_ENTROPY,
     ELU,
     LEAKY_RELU,
     LOG_SOFTMAX,
@@ -44,7 +43,6 @@ from accelnn.kernels.table import (
     SGD,
     SIGMOID,
     SOFTMAX,
-    SQUARED_ERROR,
     TANH,
 )
 
@@ -192,30 +190,43 @@ def drop(w: Any, frame: Any, scratch: Any) -> None:
         dropout_loop(source, start + i * width, as_float(w[9]), seed, call, target)
 
 
-def lose(w: Any, frame: Any, scratch: Any) -> None:
-    """kind, weight, y, labels, targets, dy, dl, rows, columns, first.
+def cross_entropy(w: Any, frame: Any, scratch: Any) -> None:
+    """weight, y, labels, targets, dy, dl, rows, columns, first.
 
-    Losses of whole rows, from number ``first`` of the minibatch on, and their gradients with
-    respect to the output y; dl is room for the weights of the rows.
+    A loss of whole rows, from number ``first`` of the minibatch on, and its gradient with respect
+    to the output y; dl is room for the weights of the rows. Labels or targets is 0.
     """
-    kind, rows, columns = w[1], w[8], w[9]
-    y, dy = matrix(like(scratch, w[3]), rows, columns), matrix(like(scratch, w[6]), rows, columns)
-    dl = array(like(scratch, w[7]), rows)
-    row_losses = array(at(like(scratch, frame[_LOSSES]), w[10]), rows)
+    y, dy, dl, row_losses = loss_arrays(w, frame, scratch)
+    labels = array(typed(w[3], INT64), w[7])
+    losses.cross_entropy_loop(y, labels, row_losses)
+    losses.cross_entropy_backward_loop(dl, y, labels, dy)
+
+
+def binary_cross_entropy(w: Any, frame: Any, scratch: Any) -> None:
+    """As for ``cross_entropy``."""
+    y, dy, dl, row_losses = loss_arrays(w, frame, scratch)
+    targets = matrix(like(scratch, w[4]), w[7], w[8])
+    losses.binary_cross_entropy_loop(y, targets, row_losses)
+    losses.binary_cross_entropy_backward_loop(dl, y, targets, dy)
+
+
+def squared_error(w: Any, frame: Any, scratch: Any) -> None:
+    """As for ``cross_entropy``."""
+    y, dy, dl, row_losses = loss_arrays(w, frame, scratch)
+    targets = matrix(like(scratch, w[4]), w[7], w[8])
+    losses.squared_error_loop(y, targets, row_losses)
+    losses.squared_error_backward_loop(dl, y, targets, dy)
+
+
+@jit
+def loss_arrays(w: Any, frame: Any, scratch: Any) -> Any:
+    """Return y, dy, the weights of the rows and their losses."""
+    rows, columns = w[7], w[8]
+    y, dy = matrix(like(scratch, w[2]), rows, columns), matrix(like(scratch, w[5]), rows, columns)
+    dl = array(like(scratch, w[6]), rows)
     for i in range(rows):
-        dl[i] = as_float(w[2])
-    if kind == CROSS_ENTROPY:
-        labels = array(typed(w[4], INT64), rows)
-        losses.cross_entropy_loop(y, labels, row_losses)
-        losses.cross_entropy_backward_loop(dl, y, labels, dy)
-        return
-    targets = matrix(like(scratch, w[5]), rows, columns)
-    if kind == BINARY_CROSS_ENTROPY:
-        losses.binary_cross_entropy_loop(y, targets, row_losses)
-        losses.binary_cross_entropy_backward_loop(dl, y, targets, dy)
-    elif kind == SQUARED_ERROR:
-        losses.squared_error_loop(y, targets, row_losses)
-        losses.squared_error_backward_loop(dl, y, targets, dy)
+        dl[i] = as_float(w[1])
+    return y, dy, dl, array(at(like(scratch, frame[_LOSSES]), w[9]), rows)
 
 
 def sum_rows(w: Any, frame: Any, scratch: Any) -> None:
@@ -244,22 +255,15 @@ def update(w: Any, frame: Any, scratch: Any) -> None:
             adam_loop(ps, gs, ms, vs, beta1, beta2, s[0], s[1], decay, s[2])
 
 
-OPERATIONS = (
-    gemm,
-    wait,
-    gather,
-    fetch,
-    deliver,
-    activate,
-    activate_backward,
-    drop,
-    lose,
-    sum_rows,
-    update,
-)
+#: Compiled before a program runs, and when a program needs it first.
+COMMON = (
+    gemm, wait, gather, fetch, deliver, activate, activate_backward, sum_rows, update,
+)  # fmt: skip
+RARE = (drop, cross_entropy, binary_cross_entropy, squared_error)
+
+_BY_NAME = {f.__name__: f for f in (*COMMON, *RARE)}
 
 
-@cache
-def addresses(dtype: Any) -> dict[str, int]:
-    """Compile or load all operations for a dtype, and return their addresses by name."""
-    return {f.__name__: operation(f, dtype) for f in OPERATIONS}
+def address(name: str, dtype: Any) -> int:
+    """Compile or load an operation for a dtype, and return its address."""
+    return operation(_BY_NAME[name], dtype)

@@ -20,7 +20,7 @@
 
 from typing import Any
 
-from accelnn.kernels.on_numba._jit import apart
+from accelnn.kernels.on_numba._jit import apart, jit
 from accelnn.kernels.on_numba.microkernel import (
     TILES,
     copy_row,
@@ -31,35 +31,44 @@ from accelnn.kernels.on_numba.microkernel import (
 from accelnn.kernels.on_numba.pointers import at
 
 
+@jit
+def panel_width(left: Any, v: Any) -> Any:
+    """Columns of the next panel, of those left: twice two vectors rather than three and one."""
+    nr = v * TILES.vectors
+    return 2 * v if nr < left <= nr + v else min(nr, left)
+
+
 @apart
-def pack_b(b: Any, b_row: Any, b_column: Any, k: Any, columns: Any, panels: Any) -> None:
+def pack_b(b: Any, b_row: Any, b_column: Any, k: Any, columns: Any, panel: Any) -> None:
     """Copy ``columns`` columns of k rows of B to panels."""
     v = lanes(b)
     nr = v * TILES.vectors
     if b_column == 1:
         for p in range(k):
-            for j in range(0, columns, nr):
-                source, target = at(b, p * b_row + j), at(panels, j * k + p * nr)
-                if columns - j >= nr:
+            j, target = 0, at(panel, p * nr)
+            while j < columns:
+                width, source = panel_width(columns - j, v), at(b, p * b_row + j)
+                if width == nr:
                     copy_row(source, target)
                 else:
-                    copy_some(source, target, columns - j)
+                    copy_some(source, target, width)
+                j, target = j + width, at(target, k * nr)
         return
-    for first in range(0, columns, nr):
-        panel, source = at(panels, first * k), at(b, first * b_column)
-        inside = min(nr, columns - first)
+    while columns > 0:
+        width = panel_width(columns, v)
         done, done_k = 0, 0
         if b_row == 1:
-            done, done_k = inside // v * v, k // v * v
+            done, done_k = width // v * v, k // v * v
             for j in range(0, done, v):
                 for p in range(0, done_k, v):
-                    square = at(source, j * b_column + p)
+                    square = at(b, j * b_column + p)
                     transpose_square(square, b_column, at(panel, p * nr + j), nr)
         for p in range(done_k if done == nr else 0, k):
-            for j in range(done if p < done_k else 0, inside):
-                panel[p * nr + j] = source[p * b_row + j * b_column]
-            for j in range(inside, nr):
+            for j in range(done if p < done_k else 0, width):
+                panel[p * nr + j] = b[p * b_row + j * b_column]
+            for j in range(width, nr):
                 panel[p * nr + j] = 0
+        columns, b, panel = columns - width, at(b, width * b_column), at(panel, k * nr)
 
 
 @apart

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from accelnn.kernels.on_numba._jit import job, plain
+from accelnn.kernels.on_numba._jit import compiling, job, operation, plain
 from accelnn.kernels.on_numba.gemm import MR, SCRATCH
-from accelnn.kernels.on_numba.operations import FRAME, addresses
+from accelnn.kernels.on_numba.operations import COMMON, FRAME
 from accelnn.kernels.on_numba.pointers import (
     INT64,
     LINE,
@@ -102,10 +102,10 @@ class _Job:
 def run_steps(plan: Any, first: int, last: int, scalars: Any) -> None:
     """Train on minibatches first ... last - 1 of a ``Plan``."""
     dtype, height = plan.params.dtype, plan.batch_size
-    if first == last:
-        _compile(dtype)
-        return
     parts = threads_for(6.0 * plan.params.size * height)
+    if first == last:
+        _compile(plan, parts)
+        return
     X, y, order = _strided(plan.X, dtype), plan.y, plain(plan.order)
     classes = y.ndim == 1
     y = plain(np.asarray(y, np.int64 if classes else dtype))
@@ -134,11 +134,15 @@ def run_steps(plan: Any, first: int, last: int, scalars: Any) -> None:
             r["call"] += np.uint64(last - first)
 
 
-def _compile(dtype: Any) -> None:
+def _compile(plan: Any, parts: int) -> None:
     """Compile or load all that a program calls; what ``run_steps`` is asked for no steps for."""
-    addresses(dtype)
-    replay_address(dtype)
-    pool()
+    dtype = plan.params.dtype
+    with compiling():
+        for common in COMMON:
+            operation(common, dtype)
+        _step(plan, plan.batch_size, (0, parts))  # and what else it needs
+        replay_address(dtype)
+        pool()
 
 
 def _step(plan: Any, rows: int, who: tuple[int, int]) -> Any:

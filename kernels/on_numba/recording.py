@@ -27,9 +27,11 @@ import numpy as np
 from accelnn.kernels.on_numba._jit import in_python
 from accelnn.kernels.on_numba.gemm import MR, takes_dots
 from accelnn.kernels.on_numba.microkernel import TILES
-from accelnn.kernels.on_numba.operations import addresses
+from accelnn.kernels.on_numba.operations import address
 from accelnn.kernels.on_numba.threads import share
 from accelnn.kernels.table import (
+    BINARY_CROSS_ENTROPY,
+    CROSS_ENTROPY,
     DROPOUT,
     ELU,
     IDENTITY,
@@ -41,11 +43,18 @@ from accelnn.kernels.table import (
     RELU,
     SIGMOID,
     SOFTMAX,
+    SQUARED_ERROR,
     TANH,
 )
 
 #: Activations whose elements do not depend on each other.
 ELEMENTWISE = (IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU)
+#: Operations by the table's numbers.
+LOSSES = {
+    CROSS_ENTROPY: "cross_entropy",
+    BINARY_CROSS_ENTROPY: "binary_cross_entropy",
+    SQUARED_ERROR: "squared_error",
+}
 #: Words of an operation: its address and its arguments.
 WORDS = 16
 #: Panels of B that are used, and what they yield followed up, at a time; more for few rows, up to
@@ -103,12 +112,11 @@ class Recording:
         self.params = int(plan.params.ctypes.data)
         self.vector = TILES.vector_bytes // self.size
         self.by_columns, self.gradient = False, 0
-        self._addresses = addresses(dtype)
         self._operations: list[tuple[int, ...]] = []
 
     def add(self, name: str, *words: int) -> None:
         """Write an operation down."""
-        self._operations.append((self._addresses[name], *words))
+        self._operations.append((address(name, self.plan.params.dtype), *words))
 
     def wait(self) -> None:
         """Let all parts come here."""
@@ -184,12 +192,11 @@ def record_step(plan: Any, rows: int, part: int, parts: int, room: dict[str, int
         rec.wait()
     scale = plan.loss_weight(rows)
     row = first * n_out * size
-    known = (room["labels"] + first * 8, room["targets"] + row)
     ping, pong = (int(plan.deltas[i].ctypes.data) for i in range(2))
+    answers = (room["labels"] + first * 8, room["targets"] + row)
     results = (ping + row, room["weights"] + first * size)
-    rec.add(
-        "lose", plan.loss, bits(scale), output + row, *known, *results, stop - first, n_out, first
-    )
+    words = (bits(scale), output + row, *answers, *results, stop - first, n_out, first)
+    rec.add(LOSSES[plan.loss], *words)
     _backward(rec, ping, pong)
     rec.wait()
     return rec.words()

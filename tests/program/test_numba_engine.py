@@ -39,6 +39,10 @@ def test_nothing_is_compiled_for_another_network_or_layout() -> None:
     for dtype in ("float32", "float64"):
         X, _ = data(nn.CrossEntropyLoss(), 20, dtype)
         small(X, dtype)
+        for loss in LOSSES.values():  # a loss is compiled where it is used first
+            model = stack("identity", backend, dtype)
+            rule = optim.SGD(model.parameters(), lr=0.1)
+            train(model, loss(), rule, *data(loss(), 20, dtype), 8)
         with announce(lambda: compiled.append("something")):
             for hidden in HIDDEN:
                 for loss in LOSSES.values():
