@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from accelnn.kernels.on_numba._jit import job
-from accelnn.kernels.on_numba.gemm import MR, tile
-from accelnn.kernels.on_numba.microkernel import TILES, lanes
+from accelnn.kernels.on_numba.gemm import MR
+from accelnn.kernels.on_numba.microkernel import TILES, lanes, make_tile
 from accelnn.kernels.on_numba.pointers import at
 from accelnn.kernels.on_numba.threads import run_job, threads
+
+tile = make_tile(MR, TILES.vectors)
 
 #: Steps of a tile: one row of tiles and a panel fit the first-level cache.
 K = 128
@@ -24,7 +26,7 @@ def tiles_alone(part: Any, parts: Any, barrier: Any, w: Any, scratch: Any) -> No
     nr = lanes(scratch) * TILES.vectors
     b, c = at(a, MR * K), at(a, MR * K + nr * K)
     for _ in range(w[0]):
-        tile(a, K, 1, MR, b, nr, K, c, nr, nr, False)
+        tile(a, K, 1, MR, b, nr, K, c, nr, nr, False, b, 0)
 
 
 @cache

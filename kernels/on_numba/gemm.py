@@ -30,13 +30,20 @@ from accelnn.kernels.on_numba.microkernel import ROW_VECTORS, TILES, lanes, make
 from accelnn.kernels.on_numba.packing import pack_a, pack_b, panel_width
 from accelnn.kernels.on_numba.pointers import LINE, aligned, at, like
 
+#: The words of a product, behind the address of ``gemm``. Strides are in elements, the rows of c
+#: contiguous; ``by_dots`` is ``takes_dots`` of the whole product, of which this may be a part.
+#: While it multiplies, up to three places in memory are fetched, of so many cache lines each.
+WORDS = ["a", "a_row", "a_column", "b", "b_row", "b_column", "c", "c_row", "n", "k", "m", "by_dots"]
+WORDS += ["place", "place_2", "place_3", "lines"]
+_AHEAD, _LINES, _PLACES = 1 + WORDS.index("place"), 1 + WORDS.index("lines"), 3
+
 MR, MR_LOW = TILES.mr, TILES.mr_low
-tile = make_tile(MR, TILES.vectors, masked=False)
-tile_low = make_tile(MR_LOW, TILES.vectors, masked=False)
+tile = make_tile(MR, TILES.vectors, fetches=True)
+tile_low = make_tile(MR_LOW, TILES.vectors)
 tile_edge = make_tile(MR, TILES.vectors, masked=True)
 tile_two = make_tile(TILES.mr_two, 2, masked=True)
 tile_one = make_tile(TILES.mr_one, 1, masked=True)
-tile_row = make_tile(1, ROW_VECTORS, masked=False)
+tile_row = make_tile(1, ROW_VECTORS)
 tile_row_edge = make_tile(1, TILES.vectors, masked=True)
 
 #: Bytes in a column of a packed panel, in a row of all packed panels, and in a column of packed A.
@@ -53,20 +60,27 @@ SCRATCH = KC_BYTES // 4 * (NC_BYTES // 4 + MC_BYTES // 4) + LINE // 4
 
 
 @jit
+def line_ahead(w: Any, number: Any, k: Any, other: Any) -> Any:
+    """Return where the tile of this number finds the lines that it fetches, and their distance.
+
+    A tile fetches k of them. Those beyond the end of a place do no harm; ``other`` is fetched, from
+    the first-level cache, if there are none.
+    """
+    lines = w[_LINES]
+    line = number * k
+    which = line // lines if lines > 0 else 0
+    if lines == 0 or which >= _PLACES or w[_AHEAD + which] == 0:
+        return other, 0
+    elements = LINE // TILES.vector_bytes * lanes(other)
+    return at(like(other, w[_AHEAD + which]), (line - which * lines) * elements), elements
+
+
+@jit
 def column_of_tiles(
-    a: Any,
-    a_row: Any,
-    a_column: Any,
-    panel: Any,
-    panel_row: Any,
-    k: Any,
-    c: Any,
-    c_row: Any,
-    rows: Any,
-    columns: Any,
-    add: Any,
-) -> None:
-    """``rows`` rows of A times one panel of B: the loop ir."""
+    a: Any, a_row: Any, a_column: Any, panel: Any, panel_row: Any, k: Any, c: Any, c_row: Any,
+    rows: Any, columns: Any, add: Any, w: Any, number: Any,
+) -> None:  # fmt: skip
+    """``rows`` rows of A times one panel of B: the loop ir, whose first tile has this number."""
     v = lanes(a)
     i = 0
     while i < rows:
@@ -74,19 +88,34 @@ def column_of_tiles(
         if columns == v * TILES.vectors:
             # the lower tile where it saves rows: 8 = 4 + 4, 10 = 6 + 4
             if left <= MR_LOW or MR < left <= 2 * MR_LOW:
-                tile_low(at_a, a_row, a_column, left, panel, panel_row, k, at_c, c_row, 0, add)
+                tile_low(
+                    at_a, a_row, a_column, left, panel, panel_row, k, at_c, c_row, 0, add, panel, 0
+                )
                 i += MR_LOW
             else:
-                tile(at_a, a_row, a_column, left, panel, panel_row, k, at_c, c_row, 0, add)
+                line, step = line_ahead(w, number + i // MR, k, panel)
+                tile(
+                    at_a, a_row, a_column, left, panel, panel_row, k, at_c, c_row, 0, add,
+                    line, step,
+                )  # fmt: skip
                 i += MR
         elif columns <= v:
-            tile_one(at_a, a_row, a_column, left, panel, panel_row, k, at_c, c_row, columns, add)
+            tile_one(
+                at_a, a_row, a_column, left, panel, panel_row, k, at_c, c_row, columns, add,
+                panel, 0,
+            )  # fmt: skip
             i += TILES.mr_one
         elif columns <= 2 * v:
-            tile_two(at_a, a_row, a_column, left, panel, panel_row, k, at_c, c_row, columns, add)
+            tile_two(
+                at_a, a_row, a_column, left, panel, panel_row, k, at_c, c_row, columns, add,
+                panel, 0,
+            )  # fmt: skip
             i += TILES.mr_two
         else:
-            tile_edge(at_a, a_row, a_column, left, panel, panel_row, k, at_c, c_row, columns, add)
+            tile_edge(
+                at_a, a_row, a_column, left, panel, panel_row, k, at_c, c_row, columns, add,
+                panel, 0,
+            )  # fmt: skip
             i += MR
 
 
@@ -97,10 +126,10 @@ def gemv(a: Any, a_column: Any, b: Any, b_row: Any, k: Any, c: Any, m: Any) -> N
     nr, low = v * ROW_VECTORS, v * TILES.vectors
     whole = m // nr * nr
     for j in range(0, whole, nr):
-        tile_row(a, 0, a_column, 1, at(b, j), b_row, k, at(c, j), 0, 0, False)
+        tile_row(a, 0, a_column, 1, at(b, j), b_row, k, at(c, j), 0, 0, False, b, 0)
     for j in range(whole, m, low):
         columns = min(low, m - j)
-        tile_row_edge(a, 0, a_column, 1, at(b, j), b_row, k, at(c, j), 0, columns, False)
+        tile_row_edge(a, 0, a_column, 1, at(b, j), b_row, k, at(c, j), 0, columns, False, b, 0)
 
 
 @apart
@@ -180,6 +209,7 @@ def gemm(w: Any, frame: Any, scratch: Any) -> None:
                         column_of_tiles(
                             block, block_row, block_column, panel, panel_row, kc,
                             at(c, ic * c_row + jc + jg), c_row, mc, columns, pc > 0,
+                            w, jg // nr * ((mc + MR - 1) // MR),
                         )  # fmt: skip
                         panels, jg = at(panels, nr * kc), jg + columns
                         panel = at(panel, columns if in_place else nr * kc)
@@ -195,9 +225,3 @@ def takes_dots(a_column: Any, b_row: Any, n: Any, m: Any, b_column: Any) -> Any:
     one_row = n == 1 and b_row == 1 and b_column != 1
     one_column = m == 1 and a_column == 1 and b_row == 1
     return (one_row and a_column == 1) or one_column
-
-
-#: The words of a product, behind the address of ``gemm``. Strides are in elements, the rows of c
-#: contiguous; ``by_dots`` is ``takes_dots`` of the whole product, of which this may be a part.
-WORDS = ["a", "a_row", "a_column", "b", "b_row", "b_column", "c", "c_row"]
-WORDS += ["n", "k", "m", "by_dots"]

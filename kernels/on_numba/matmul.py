@@ -25,9 +25,9 @@ _SHAPE, _STRIDES = _DATA + 16, _DATA + 24
 #: Where a product's arguments begin in its words; see ``gemm.WORDS``.
 _GEMM, _A, _B, _C, _N, _K, _M, _BY_DOTS = (0, 1, 4, 7, 9, 10, 11, 12)
 #: And behind them, what stays the same: a part of a product, the element, the pool, the scratch.
-_JOB, _ITEMSIZE, _POOL, _SCRATCH = range(16, 20)
+_JOB, _ITEMSIZE, _POOL, _SCRATCH = range(17, 21)
 #: Words of a thread, and of each part.
-_WORDS = 20
+_WORDS = 21
 #: Floating-point operations from which another thread is worth calling, and multiplications that
 #: are worth one more look whether a sleeping one has woken up.
 _SHARED, _LOOK = 500_000, 8192

@@ -98,6 +98,14 @@ class _Emitter:
         else:
             self._call("masked.store", ir.VoidType(), [vector, place, self._align(), mask], "p0")
 
+    def fetch(self, pointer: Any, offset: Any) -> None:
+        """Ask for a cache line, into the second level, and do not wait for it."""
+        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        place = self.builder.bitcast(self.at(pointer, offset), byte)
+        self.builder.call(function, [place, i32(0), i32(2), i32(1)])  # to read; level; data
+
     def masks(self, columns: Any, vectors: int) -> list[Any]:
         """For each vector of a row of ``columns`` elements: which of its lanes are in the row."""
         n = ir.VectorType(cgutils.intp_t, self.lanes)
@@ -166,10 +174,12 @@ class _Emitter:
         return self.builder.call(function, arguments)
 
 
-def make_tile(mr: int, vectors: int, masked: bool) -> Any:
+def make_tile(mr: int, vectors: int, masked: bool = False, fetches: bool = False) -> Any:
     """Return the micro-kernel for ``mr`` rows of ``vectors`` vectors.
 
-    Without ``masked`` it takes whole rows of B and C and looks at no ``columns``.
+    Without ``masked`` it takes whole rows of B and C and looks at no ``columns``. With ``fetches``
+    step p asks for the cache line at ``ahead + p * ahead_step``, which something else needs soon:
+    the memory is idle while the tile multiplies.
     """
 
     @intrinsic
@@ -186,6 +196,8 @@ def make_tile(mr: int, vectors: int, masked: bool) -> Any:
         c_row: Any,
         columns: Any,
         add: Any,
+        ahead: Any,
+        ahead_step: Any,
     ) -> Any:
         """``c = a @ b``, or ``c += a @ b`` with add, in the first ``rows`` and ``columns``.
 
@@ -195,7 +207,8 @@ def make_tile(mr: int, vectors: int, masked: bool) -> Any:
         """
 
         def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            a, a_row, a_step, rows, b, b_step, k, c, c_row, columns, add = arguments
+            a, a_row, a_step, rows, b, b_step, k, c, c_row, columns, add = arguments[:11]
+            ahead, ahead_step = arguments[11:]
             e = _Emitter(context, builder, signature.args[0].dtype)
             masks = e.masks(columns, vectors) if masked else [None] * vectors
             a_at, places = [], []
@@ -223,24 +236,26 @@ def make_tile(mr: int, vectors: int, masked: bool) -> Any:
                 sums.append(phi)
 
             def step(state: list[Any]) -> list[Any]:
-                p, a_off, b_off, *sums = state
+                p, a_off, b_off, ahead_off, *sums = state
                 across = [builder.add(b_off, e.number(j * e.lanes)) for j in range(vectors)]
                 bs = [e.load(b, place, mask) for place, mask in zip(across, masks, strict=True)]
+                if fetches:
+                    e.fetch(ahead, ahead_off)
+                    ahead_off = builder.add(ahead_off, ahead_step)
                 new = []
                 for i in range(mr):
                     one = e.broadcast(a_at[i], a_off)
                     new += [e.fma(one, bs[j], sums[i * vectors + j]) for j in range(vectors)]
                 p, a_off = builder.add(p, e.number(1)), e.opaque(builder.add(a_off, a_step))
-                return [p, a_off, builder.add(b_off, b_step), *new]
+                return [p, a_off, builder.add(b_off, b_step), ahead_off, *new]
 
-            state = [e.number(0), e.number(0), e.number(0), *sums]
-            state = e.loop(k, state, step)
-            for value, (pointer, offset, mask) in zip(state[3:], places, strict=True):
+            state = e.loop(k, [*[e.number(0)] * 4, *sums], step)
+            for value, (pointer, offset, mask) in zip(state[4:], places, strict=True):
                 e.store(value, pointer, offset, mask)
             return context.get_dummy_value()
 
         n = types.intp
-        return types.void(a, n, n, n, b, n, n, c, n, n, types.boolean), emit
+        return types.void(a, n, n, n, b, n, n, c, n, n, types.boolean, ahead, n), emit
 
     return tile
 

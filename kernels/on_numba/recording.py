@@ -13,7 +13,8 @@ depends on depth, widths and the number of threads is decided here, where it cos
   walks through whole rows of the weights, for which the processor reads ahead: half rows, the
   other half being written by another core, took twice as long.
 - The gradient of a weight is not stored, unless it is what was asked for (``loss_and_grad``): some
-  rows of it are computed, used while they are in the cache of the core, and overwritten.
+  rows of it are computed, used while they are in the cache of the core, and overwritten. What
+  their update will touch is fetched while they are computed.
 
 Which tests tell: ``tests/program/test_same_weights.py``, and ``tests/kernels/test_threads.py`` for
 one, two, three and five threads.
@@ -28,6 +29,7 @@ from accelnn.kernels.on_numba._jit import in_python
 from accelnn.kernels.on_numba.gemm import MR, takes_dots
 from accelnn.kernels.on_numba.microkernel import TILES
 from accelnn.kernels.on_numba.operations import address
+from accelnn.kernels.on_numba.pointers import LINE
 from accelnn.kernels.on_numba.threads import share
 from accelnn.kernels.table import (
     BINARY_CROSS_ENTROPY,
@@ -56,7 +58,7 @@ LOSSES = {
     SQUARED_ERROR: "squared_error",
 }
 #: Words of an operation: its address and its arguments.
-WORDS = 16
+WORDS = 20
 #: Panels of B that are used, and what they yield followed up, at a time; more for few rows, up to
 #: so many bytes of the result.
 STRIP, STRIP_BYTES = 2, 49152
@@ -169,10 +171,16 @@ class Recording:
         out: tuple[int, int],
         shape: tuple[int, int, int],
         dots: bool,
+        ahead: tuple[int, ...] = (),
     ) -> None:
-        """``out = a @ b``, (n, k) @ (k, m), each an address and strides."""
+        """``out = a @ b``, each an address and strides; ``ahead`` is the end of ``gemm.WORDS``."""
         if shape[0] > 0 and shape[2] > 0:
-            self.add("gemm", *a, *b, *out, *shape, dots)
+            self.add("gemm", *a, *b, *out, *shape, dots, *ahead)
+
+    def places(self, first: int) -> list[int]:
+        """Addresses of parameter number ``first`` and of its states."""
+        arrays = (self.plan.params, *self.plan.states)
+        return [int(x.ctypes.data) + first * self.size for x in arrays]
 
 
 def record_step(plan: Any, rows: int, part: int, parts: int, room: dict[str, int]) -> Any:
@@ -320,8 +328,8 @@ def _backward(rec: Recording, delta: int, other: int) -> None:
         followed = int(before["kind"]) in ELEMENTWISE
         below = plan.table[i - 2] if followed else before
         # the bias below takes what this part makes now, while it is in the cache
-        summed = rec.by_columns and int(below["kind"]) == LINEAR and below["bias"] >= 0
-        summed = summed or (rec.parts == 1 and int(below["kind"]) == LINEAR and below["bias"] >= 0)
+        alone = rec.by_columns or rec.parts == 1
+        summed = alone and int(below["kind"]) == LINEAR and below["bias"] >= 0
         dots = in_python(takes_dots)(1, 1, rec.rows, n_in, n_out)
         for strip in rec.strips(rec.own(n_in)):
             a = delta + strip.row * n_out * rec.size, n_out, 1
@@ -370,7 +378,11 @@ def _weights_step(rec: Recording, r: Any, x: int, delta: int, block: Block) -> N
             if stored:
                 g, g_row = int(plan.grads.ctypes.data) + place * rec.size, n_out
             a, b = (x + i * rec.size, 1, n_in), (delta + j * rec.size, n_out, 1)
-            rec.multiply(a, b, (g, g_row), (height, rec.rows, width), dots)
+            ahead: tuple[int, ...] = ()
+            if width == n_out and not stored:  # whole rows: what the update takes lies together
+                lines = height * width * rec.size // LINE
+                ahead = (*(*rec.places(place), 0, 0)[:3], lines)
+            rec.multiply(a, b, (g, g_row), (height, rec.rows, width), dots, ahead)
             _update(rec, plan.update.decay_weights, place, n_out, g, g_row, height, width)
 
 
@@ -378,13 +390,11 @@ def _update(
     rec: Recording, decay: float, first: int, row: int, g: int, g_row: int, rows: int, columns: int
 ) -> None:
     """Update a block of parameters that begins at number ``first``."""
-    u, states = rec.plan.update, rec.plan.states
+    u = rec.plan.update
     if u.kind == NO_UPDATE:
         return
-    places = [rec.params] * 3
-    for i in range(len(states)):
-        places[i + 1] = int(states[i].ctypes.data)
-    p, m, v = (place + first * rec.size for place in places)
+    places = rec.places(first)
+    p, m, v = (*places, *places[:1] * 2)[:3]
     share_of = decay / rec.rows if u.decay_per_row else decay
     constants = (u.kind, bits(u.beta1), bits(u.beta2), u.nesterov, bits(share_of))
     rec.add("update", *constants, p, m, v, row, g, g_row, rows, columns)

@@ -65,6 +65,8 @@ def product(a: Any, b: Any, parts: int = 1) -> Any:
     known = {"a": a.ctypes.data, "a_row": a_row, "a_column": a_column, "b": b.ctypes.data}
     known |= {"b_row": b_row, "b_column": b_column, "c": out.ctypes.data, "c_row": max(m, 1)}
     known |= {"n": n, "k": k, "m": m}
+    # that something is fetched meanwhile, be it beyond all memory, changes nothing
+    known |= {"place": a.ctypes.data, "place_2": 1 << 46, "place_3": 0, "lines": 3}
     known["by_dots"] = in_python(takes_dots)(a_column, b_row, n, m, b_column)
     words[: 1 + len(WORDS)] = [gemm, *(known[name] for name in WORDS)]
     integer, pointer = ctypes.c_ssize_t, ctypes.c_void_p

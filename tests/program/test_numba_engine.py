@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,11 @@ import pytest
 
 from accelnn import nn, optim
 from accelnn.backends import get_backend
+from accelnn.kernels.on_numba import program as numba_program
+from accelnn.kernels.on_numba import recording
 from accelnn.kernels.on_numba._jit import announce
+from accelnn.kernels.on_numba.gemm import WORDS
+from accelnn.kernels.on_numba.operations import address
 from accelnn.program import lower
 from tests.stacks import HIDDEN, LOSSES, OPTIMIZERS, data, stack
 
@@ -122,6 +128,27 @@ print(found)
         check=False,
     )
     assert done.stdout.strip() == "['warm-up']", done.stderr
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
+def test_what_an_update_will_touch_is_fetched_by_the_product_before_it(name: str) -> None:
+    backend = get_backend("numba")
+    rule = {"sgd": optim.SGD, "adam": optim.Adam}.get(name, partial(optim.SGD, momentum=0.9))
+    model = nn.Sequential(nn.Linear(40, 64, backend="numba"), nn.Linear(64, 3, backend="numba"))
+    program = lower(model, nn.CrossEntropyLoss(), rule(model.parameters(), lr=0.1), backend, 8)
+    plan = program.plan
+    step = numba_program._step(plan, 8, (0, 1)).reshape(-1, recording.WORDS)
+    gemm, update = (address(each, plan.params.dtype) for each in ("gemm", "update"))
+    seen = 0
+    for before, after in pairwise(step.tolist()):
+        if (before[0], after[0]) == (gemm, update):
+            product = dict(zip(WORDS, before[1:], strict=False))
+            touched, (rows, columns) = after[6 : 7 + len(plan.states)], after[12:14]
+            places = [product[word] for word in ("place", "place_2", "place_3")]
+            assert places == [*touched, 0, 0][:3]
+            assert product["lines"] == rows * columns * 4 // 64
+            seen += rows * columns
+    assert seen == 40 * 64 + 64 * 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
