@@ -4,6 +4,7 @@ The cache is looked at from fresh processes that run a copy of the package, so t
 can be edited.
 """
 
+import gc
 import json
 import os
 import shutil
@@ -204,6 +205,26 @@ def test_a_nan_is_never_assumed_away() -> None:
         assert flags.isdisjoint({"nnan", "ninf", "fast", "arcp", "afn"}), name
         assert loop.targetoptions["error_model"] == "numpy", name
         assert loop.targetoptions["nogil"] is True, name
+
+
+def test_garbage_is_not_looked_for_while_much_is_compiled_and_then_as_before() -> None:
+    from accelnn.kernels.on_numba._jit import compiling
+
+    seen: list[bool] = []
+
+    def broken() -> None:
+        seen.append(gc.isenabled())
+        raise KeyError
+
+    for enabled in (True, False):
+        (gc.enable if enabled else gc.disable)()
+        try:
+            with pytest.raises(KeyError), compiling():
+                broken()
+            seen.append(gc.isenabled())
+        finally:
+            gc.enable()
+    assert seen == [False, True, False, False]
 
 
 def test_announce_speaks_once_and_only_when_something_is_compiled() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
@@ -263,14 +264,19 @@ def test_dtypes_are_kept() -> None:
     assert np.dtype(found[0]).itemsize == 4
 
 
+@pytest.mark.skipif(
+    platform.machine().lower() not in ("x86_64", "amd64"),
+    reason="elsewhere subnormal numbers are computed with as usual",
+)
 def test_subnormal_numbers_are_zero_in_a_run_and_themselves_again_after_it() -> None:
     code = """
 program = made()
+program.bind(np.zeros((300, 40), np.float32), np.zeros(300, np.int64))
 program.plan.states[:] = 1e-40
-states = program.plan.states.copy()
-assert (states > 0).all()
 program.run(0, 1, [0.0])
+left = np.array(program.plan.states)  # of the first layer's weights, whose gradients are 0
+subnormal = int(((left > 0) & (left < np.finfo(np.float32).tiny)).sum())
 tiny = np.full(100, 2e-38, np.float32) / np.float32(100)
-print(json.dumps([bool((tiny > 0).all()), int((program.plan.states == states).sum())]))
+print(json.dumps([subnormal, bool((tiny > 0).all())]))
 """
-    assert run(code) == [True, 0]
+    assert run(code) == [0, True]
