@@ -30,7 +30,7 @@ _JOB, _ITEMSIZE, _POOL, _SCRATCH = range(17, 21)
 _WORDS = 21
 #: Floating-point operations from which another thread is worth calling, and multiplications that
 #: are worth one more look whether a sleeping one has woken up.
-_SHARED, _LOOK = 500_000, 8192
+_SHARED, _LOOK = 1_000_000, 8192
 
 
 def _product_part(part: Any, parts: Any, barrier: Any, w: Any, scratch: Any) -> None:
