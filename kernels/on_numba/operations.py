@@ -64,7 +64,7 @@ def as_one_row(x_row: Any, y_row: Any, rows: Any, columns: Any) -> Any:
 
 
 @jit
-def copy_row(source: Any, step: Any, target: Any, n: Any) -> None:
+def copy_elements(source: Any, step: Any, target: Any, n: Any) -> None:
     """Copy n elements that lie ``step`` apart."""
     if step == 1:
         for j in range(n):
@@ -88,25 +88,25 @@ def gather(w: Any, frame: Any, scratch: Any) -> None:
     targets, chosen_targets = like(scratch, w[6]), like(scratch, frame[_TARGETS])
     for i in range(first, stop):
         chosen = order[i]
-        copy_row(at(X, chosen * frame[_X_ROW]), frame[_X_COLUMN], at(x, i * n_in), n_in)
+        copy_elements(at(X, chosen * frame[_X_ROW]), frame[_X_COLUMN], at(x, i * n_in), n_in)
         if frame[_LABELS] != 0:
             labels[i] = chosen_labels[chosen]
         else:
-            copy_row(at(chosen_targets, chosen * n_out), 1, at(targets, i * n_out), n_out)
+            copy_elements(at(chosen_targets, chosen * n_out), 1, at(targets, i * n_out), n_out)
 
 
 def fetch(w: Any, frame: Any, scratch: Any) -> None:
     """first, stop, x, n_in: copy rows of X as they follow each other."""
     x, X, n_in = like(scratch, w[3]), like(scratch, frame[_X]), w[4]
     for i in range(w[1], w[2]):
-        copy_row(at(X, i * frame[_X_ROW]), frame[_X_COLUMN], at(x, i * n_in), n_in)
+        copy_elements(at(X, i * frame[_X_ROW]), frame[_X_COLUMN], at(x, i * n_in), n_in)
 
 
 def deliver(w: Any, frame: Any, scratch: Any) -> None:
     """y, y_row, offset, rows, columns: copy a block to the result, which is like y."""
     y, out = like(scratch, w[1]), at(like(scratch, frame[_OUT]), w[3])
     for i in range(w[4]):
-        copy_row(at(y, i * w[2]), 1, at(out, i * w[2]), w[5])
+        copy_elements(at(y, i * w[2]), 1, at(out, i * w[2]), w[5])
 
 
 def activate(w: Any, frame: Any, scratch: Any) -> None:
@@ -119,7 +119,7 @@ def activate(w: Any, frame: Any, scratch: Any) -> None:
     z, z_row, out, out_row = like(scratch, w[3]), w[4], like(scratch, w[5]), w[6]
     if w[3] != w[5]:
         for i in range(w[7]):
-            copy_row(at(z, i * z_row), 1, at(out, i * out_row), w[8])
+            copy_elements(at(z, i * z_row), 1, at(out, i * out_row), w[8])
     bias, biased = array(like(scratch, w[9]), w[8]), w[9] != 0
     if kind in (SOFTMAX, LOG_SOFTMAX):
         for i in range(w[7] if biased else 0):
