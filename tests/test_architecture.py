@@ -17,7 +17,8 @@ ROWS = [
     {"backends"},
     {"autograd"},
     {"differences", "nn", "optim"},
-    {"program", "checking", "history"},
+    {"lowering", "checking", "history"},
+    {"program"},
     {"engines"},
     {"training"},
     {"estimators"},
@@ -34,7 +35,7 @@ LIBRARIES = {
     "kernels/reference": set(),
     "kernels/on_numpy": {"numpy"},
     "kernels/on_numba": {"numpy", "numba", "llvmlite"},  # llvmlite is a part of Numba
-    "kernels/on_cupy": {"numpy", "cupy"},
+    "kernels/on_cupy": {"numpy", "cupy", "cupyx", "cuda"},
     "kernels": {"numpy"},
     "backends": {"numpy", "cupy", "cupy_backends", "cuda"},
     "optim": set(),

@@ -15,3 +15,19 @@ typedef unsigned long long uint64;
 __device__ inline int64 position() {
     return (int64)blockIdx.x * blockDim.x + threadIdx.x;
 }
+
+#ifndef HOST_SHIM  // on the CPU, tests/cuda/host_shim.h says what these words mean
+#define SHARED(T, name, n) __shared__ T name[n]
+
+// Read what another block may be writing: from memory, each time anew.
+__device__ inline uint64 peek(const uint64* p) {
+    return *(const volatile uint64*)p;
+}
+
+// What a thread does between two looks, so that others get on.
+__device__ inline void pause() {
+    __nanosleep(20);
+}
+
+#define GRID_BARRIER(arrived) grid_barrier(arrived)
+#endif

@@ -1,24 +1,22 @@
-// Activations and their derivatives; kernels/reference/activations.py says what each one means.
+// Activations and their derivatives; the formulas are in _activations.cu.
 //
 // Element-wise kernels: thread i computes element i of n. `out` may be any of the inputs.
 
 extern "C" __global__ void sigmoid_REAL(const REAL* z, REAL* out, int64 n) {
     int64 i = position();
-    if (i < n) out[i] = logistic(z[i]);
+    if (i < n) out[i] = sigmoid(z[i]);
 }
 
 extern "C" __global__ void sigmoid_backward_REAL(
     const REAL* da, const REAL* a, REAL* out, int64 n) {
     int64 i = position();
-    if (i < n) out[i] = da[i] * (a[i] * (1 - a[i]));
+    if (i < n) out[i] = sigmoid_backward(da[i], a[i]);
 }
 
 extern "C" __global__ void sigmoid_backward_z_REAL(
     const REAL* da, const REAL* z, REAL* out, int64 n) {
     int64 i = position();
-    if (i >= n) return;
-    REAL a = logistic(z[i]);
-    out[i] = da[i] * (a * (1 - a));
+    if (i < n) out[i] = sigmoid_backward(da[i], sigmoid(z[i]));
 }
 
 extern "C" __global__ void tanh_REAL(const REAL* z, REAL* out, int64 n) {
@@ -28,48 +26,45 @@ extern "C" __global__ void tanh_REAL(const REAL* z, REAL* out, int64 n) {
 
 extern "C" __global__ void tanh_backward_REAL(const REAL* da, const REAL* a, REAL* out, int64 n) {
     int64 i = position();
-    if (i < n) out[i] = da[i] * (1 - a[i] * a[i]);
+    if (i < n) out[i] = tanh_backward(da[i], a[i]);
 }
 
 extern "C" __global__ void tanh_backward_z_REAL(
     const REAL* da, const REAL* z, REAL* out, int64 n) {
     int64 i = position();
-    if (i >= n) return;
-    REAL a = tanh(z[i]);
-    out[i] = da[i] * (1 - a * a);
+    if (i < n) out[i] = tanh_backward(da[i], tanh(z[i]));
 }
 
-// Not fmax(z, 0), which drops a NaN; `NaN <= 0` is false, so here it stays.
 extern "C" __global__ void relu_REAL(const REAL* z, REAL* out, int64 n) {
     int64 i = position();
-    if (i < n) out[i] = z[i] <= 0 ? 0 : z[i];
+    if (i < n) out[i] = relu(z[i]);
 }
 
 extern "C" __global__ void relu_backward_REAL(const REAL* da, const REAL* a, REAL* out, int64 n) {
     int64 i = position();
-    if (i < n) out[i] = da[i] * (a[i] > 0 ? 1 : 0);
+    if (i < n) out[i] = relu_backward(da[i], a[i]);
 }
 
 extern "C" __global__ void leaky_relu_REAL(const REAL* z, REAL slope, REAL* out, int64 n) {
     int64 i = position();
-    if (i < n) out[i] = z[i] > 0 ? z[i] : slope * z[i];
+    if (i < n) out[i] = leaky_relu(z[i], slope);
 }
 
 extern "C" __global__ void leaky_relu_backward_REAL(
     const REAL* da, const REAL* a, REAL slope, REAL* out, int64 n) {
     int64 i = position();
-    if (i < n) out[i] = da[i] * (a[i] > 0 ? 1 : slope);
+    if (i < n) out[i] = leaky_relu_backward(da[i], a[i], slope);
 }
 
 extern "C" __global__ void elu_REAL(const REAL* z, REAL alpha, REAL* out, int64 n) {
     int64 i = position();
-    if (i < n) out[i] = z[i] > 0 ? z[i] : alpha * expm1(z[i]);
+    if (i < n) out[i] = elu(z[i], alpha);
 }
 
 extern "C" __global__ void elu_backward_REAL(
     const REAL* da, const REAL* a, REAL alpha, REAL* out, int64 n) {
     int64 i = position();
-    if (i < n) out[i] = da[i] * (a[i] > 0 ? 1 : a[i] + alpha);
+    if (i < n) out[i] = elu_backward(da[i], a[i], alpha);
 }
 
 extern "C" __global__ void elu_backward_z_REAL(
@@ -78,36 +73,26 @@ extern "C" __global__ void elu_backward_z_REAL(
     if (i < n) out[i] = da[i] * (z[i] > 0 ? 1 : alpha * exp(z[i]));
 }
 
-// Row-wise kernels: a block computes one row of m numbers, its threads taking every
-// blockDim-th column. A thread writes only where it alone reads afterwards, so `out` may be an input.
+// Row-wise kernels: a block computes one row of m numbers.
 
 extern "C" __global__ void softmax_REAL(const REAL* z, REAL* out, int64 m) {
-    z += blockIdx.x * m, out += blockIdx.x * m;
-    Exponentials e = exponentials(z, m);
-    for (int64 j = threadIdx.x; j < m; j += blockDim.x) out[j] = exp(z[j] - e.top) / e.sum;
+    int64 row = blockIdx.x * m;
+    softmax(z + row, out + row, m);
 }
 
 extern "C" __global__ void softmax_backward_REAL(
     const REAL* da, const REAL* a, REAL* out, int64 m) {
-    da += blockIdx.x * m, a += blockIdx.x * m, out += blockIdx.x * m;
-    REAL inner = 0;
-    for (int64 j = threadIdx.x; j < m; j += blockDim.x) inner += da[j] * a[j];
-    inner = block_sum(inner);
-    for (int64 j = threadIdx.x; j < m; j += blockDim.x) out[j] = a[j] * (da[j] - inner);
+    int64 row = blockIdx.x * m;
+    softmax_backward(da + row, a + row, out + row, m);
 }
 
 extern "C" __global__ void log_softmax_REAL(const REAL* z, REAL* out, int64 m) {
-    z += blockIdx.x * m, out += blockIdx.x * m;
-    Exponentials e = exponentials(z, m);
-    REAL log_sum = log(e.sum);
-    for (int64 j = threadIdx.x; j < m; j += blockDim.x) out[j] = z[j] - e.top - log_sum;
+    int64 row = blockIdx.x * m;
+    log_softmax(z + row, out + row, m);
 }
 
 extern "C" __global__ void log_softmax_backward_REAL(
     const REAL* da, const REAL* a, REAL* out, int64 m) {
-    da += blockIdx.x * m, a += blockIdx.x * m, out += blockIdx.x * m;
-    REAL total = 0;
-    for (int64 j = threadIdx.x; j < m; j += blockDim.x) total += da[j];
-    total = block_sum(total);
-    for (int64 j = threadIdx.x; j < m; j += blockDim.x) out[j] = da[j] - exp(a[j]) * total;
+    int64 row = blockIdx.x * m;
+    log_softmax_backward(da + row, a + row, out + row, m);
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from accelnn.backends import cupy_probe
+from accelnn.backends import cupy_probe, forking
 from accelnn.backends.cupy_probe import Diagnosis, probe
 
 CUDA12, CUDA13 = "pip install 'accelnn[cuda12]'", "pip install 'accelnn[cuda13]'"
@@ -35,7 +35,7 @@ class Cuda:
             runtimeGetVersion=lambda: 12090,
             getDeviceCount=lambda: 1,
             getDevice=lambda: 0,
-            getDeviceProperties=lambda device: {"name": b"NVIDIA Fake"},
+            getDeviceProperties=lambda device: {"name": b"NVIDIA Fake %d" % device},
         )
         self.nvrtc = SimpleNamespace(getVersion=lambda: (12, 9))
         self.load_cublas: Callable[[], Any] = lambda: SimpleNamespace(getVersion=len)
@@ -54,6 +54,7 @@ class Machine:
         self.cuda = Cuda()
         self.module: Any = SimpleNamespace(__version__="14.2.0", cuda=self.cuda)
         self.found = True
+        self.watched: list[bool] = []  # whether forks are watched, as is due once CUDA was used
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
     def version(name: str) -> str:
         if name in machine.distributions:
-            return "1"
+            return "14.2.0"
         raise metadata.PackageNotFoundError(name)
 
     def import_module(name: str) -> Any:
@@ -74,11 +75,36 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(metadata, "version", version)
     monkeypatch.setattr(cupy_probe, "find_spec", lambda name: name if machine.found else None)
     monkeypatch.setattr(cupy_probe, "import_module", import_module)
+    monkeypatch.setattr(forking, "watch", lambda: machine.watched.append(True))
     return machine
 
 
 def test_ok(machine: Machine) -> None:
-    assert probe() == Diagnosis(True, version="14.2.0", device="NVIDIA Fake")
+    assert probe() == Diagnosis(
+        True,
+        version="14.2.0",
+        wheel="cupy-cuda12x 14.2.0",
+        driver="13.0",
+        runtime="12.9",
+        device="NVIDIA Fake 0",
+        devices=("NVIDIA Fake 0",),
+    )
+    assert machine.watched
+
+
+def test_several_gpus(machine: Machine) -> None:
+    machine.cuda.runtime.getDeviceCount = lambda: 3
+    machine.cuda.runtime.getDevice = lambda: 2
+    diagnosis = probe()
+    assert diagnosis.devices == ("NVIDIA Fake 0", "NVIDIA Fake 1", "NVIDIA Fake 2")
+    assert diagnosis.device == "NVIDIA Fake 2"
+
+
+def test_built_from_source_without_a_distribution(machine: Machine) -> None:
+    machine.distributions = []
+    diagnosis = probe()
+    assert diagnosis.usable
+    assert diagnosis.wheel == ""
 
 
 def test_not_installed(machine: Machine) -> None:
@@ -88,7 +114,7 @@ def test_not_installed(machine: Machine) -> None:
     assert diagnosis.reason == "CuPy is not installed"
     assert CUDA12 in diagnosis.remedy
     assert CUDA13 in diagnosis.remedy
-    assert diagnosis.version == diagnosis.device == ""
+    assert diagnosis.version == diagnosis.wheel == diagnosis.device == ""
 
 
 @pytest.mark.parametrize("second", ["cupy", "cupy-cuda11x", "cupy-cuda13x"])
@@ -130,6 +156,9 @@ def test_no_driver(machine: Machine) -> None:
     diagnosis = probe()
     assert not diagnosis.usable
     assert diagnosis.reason == "there is no NVIDIA driver on this machine"
+    assert (diagnosis.driver, diagnosis.runtime) == ("", "12.9")
+    assert diagnosis.wheel == "cupy-cuda12x 14.2.0"
+    assert not machine.watched
     assert "Install NVIDIA's driver" in diagnosis.remedy
     assert CUDA12 in diagnosis.remedy
     assert diagnosis.version == "14.2.0"
@@ -156,6 +185,7 @@ def test_driver_too_old_for_cuda_13_but_not_for_12(machine: Machine) -> None:
     assert diagnosis.reason == (
         "the NVIDIA driver is too old: it supports CUDA 12.8, and CuPy is built for CUDA 13.2"
     )
+    assert (diagnosis.driver, diagnosis.runtime) == ("12.8", "13.2")
     assert (
         diagnosis.remedy == f"Update the driver, or run: pip uninstall -y cupy-cuda13x && {CUDA12}"
     )
@@ -167,8 +197,20 @@ def test_no_device(machine: Machine, count: Callable[[], int]) -> None:
     diagnosis = probe()
     assert not diagnosis.usable
     assert diagnosis.reason == "the NVIDIA driver finds no GPU"
+    assert diagnosis.devices == ()
+    assert not machine.watched
     assert "CUDA_VISIBLE_DEVICES" in diagnosis.remedy
     assert CUDA12 in diagnosis.remedy
+
+
+def test_forked_from_a_process_that_used_cuda_by_itself(machine: Machine) -> None:
+    machine.cuda.runtime.getDeviceCount = raising(FakeCudaError(3, "initialization error"))
+    diagnosis = probe()
+    assert not diagnosis.usable
+    assert diagnosis.reason == (
+        "CUDA cannot be initialised, as if this process was forked from one that had used CUDA"
+    )
+    assert '"spawn" or "forkserver"' in diagnosis.remedy
 
 
 def spoil_cublas(cuda: Cuda) -> None:
@@ -198,7 +240,7 @@ def test_no_cuda_libraries(
     assert not diagnosis.usable
     assert diagnosis.reason == f"the CUDA library {library} is missing: {missing}"
     assert diagnosis.remedy.startswith(f"Run: {pip} ")
-    assert "[ctk]" in diagnosis.remedy
+    assert "it brings the CUDA libraries" in diagnosis.remedy
     assert diagnosis.version == "14.2.0"
 
 

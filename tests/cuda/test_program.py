@@ -1,0 +1,376 @@
+"""The CuPy program on the CPU: whatever the way, the same weights as NumPy's, and the same bits."""
+
+import ctypes
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from accelnn import nn, optim
+from accelnn.backends import get_backend
+from accelnn.kernels import table as t
+from accelnn.kernels.on_cupy import _held, _launch, program
+from accelnn.kernels.on_cupy.recording import Product, Recorder, Recording, Stage
+from tests.cuda.host_device import OnHost
+from tests.cuda.host_shim import HostRunner
+from tests.cuda.networks import STACKS, bytes_like_images, prepare, train
+from tests.program.conftest import CudaOnHost
+from tests.tolerances import tolerance
+
+ROWS = 250  # six minibatches of 37 and one of 28; trained in ranges of two, and of four and one
+WAYS = ["launches", "graph", "together"]
+LOSSES = [nn.CrossEntropyLoss, nn.BCEWithLogitsLoss, nn.MSELoss]
+OPTIMIZERS = {
+    "sgd": lambda p: optim.SGD(p, lr=0.05),
+    "sgd, decay": lambda p: optim.SGD(p, lr=0.05, weight_decay=0.1),
+    "nesterov": lambda p: optim.SGD(p, lr=0.02, momentum=0.9, nesterov=True),
+    "adamw": lambda p: optim.AdamW(p, lr=0.01, weight_decay=0.1),
+}
+
+
+@pytest.fixture
+def runner(library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostRunner]:
+    monkeypatch.setattr(program, "UNROLLED", 3)  # so that a range has a graph and a step left over
+    with _launch.use(HostRunner(library)) as _:
+        yield _launch.runner()  # type: ignore[misc]
+
+
+def result(way: str, stack: str = "three layers", X: Any = None, **how: Any) -> Any:
+    """Train on the CPU's CUDA, or on NumPy where the way is called so."""
+    backend = get_backend("numpy") if way == "numpy" else CudaOnHost(way)
+    made, loss = prepare(backend, stack, **how)
+    if X is None:
+        return train(made, loss, bytes_like_images(ROWS), 1 / 255)
+    return train(made, loss, X, 1.0)
+
+
+def assert_close(actual: Any, expected: Any, dtype: str = "float64") -> None:
+    close = {"rtol": 1e-9, "atol": 1e-9} if dtype == "float64" else tolerance(dtype, 20 * ROWS)
+    for a, e in zip(actual.weights, expected.weights, strict=True):
+        np.testing.assert_allclose(a, e, **close)
+    np.testing.assert_allclose(actual.loss, expected.loss, rtol=close["rtol"])
+    np.testing.assert_allclose(actual.outputs, expected.outputs, **close)
+
+
+def assert_same_bits(actual: Any, expected: Any) -> None:
+    for a, e in zip(actual.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(a, e)
+    assert actual.loss == expected.loss
+    np.testing.assert_array_equal(actual.outputs, expected.outputs)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_stacks(stack: str, runner: HostRunner) -> None:
+    """In float64 near NumPy; and every way, in any order of threads, has the same bits."""
+    together = result("together", stack, dtype="float64")
+    assert_close(together, result("numpy", stack, dtype="float64"))
+    for way in ("launches", "graph"):
+        assert_same_bits(result(way, stack, dtype="float64"), together)
+    with _launch.use(HostRunner(runner.library, backwards=True)):
+        assert_same_bits(result("together", stack, dtype="float64"), together)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("stack", ["three layers", "wide output"])
+def test_losses(stack: str, loss: type[nn.Loss], runner: HostRunner) -> None:
+    how: dict[str, Any] = {"loss": loss(), "dtype": "float64"}
+    assert_close(result("together", stack, **how), result("numpy", stack, **how))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_optimizers(optimizer: str, runner: HostRunner) -> None:
+    how: dict[str, Any] = {"optimizer": OPTIMIZERS[optimizer], "dtype": "float64"}
+    assert_close(result("graph", **how), result("numpy", **how))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_float32(way: str, runner: HostRunner) -> None:
+    assert_close(result(way), result("numpy"), "float32")
+
+
+def test_without_bias(runner: HostRunner) -> None:
+    how: dict[str, Any] = {"dtype": "float64", "bias": False}
+    assert_close(result("together", **how), result("numpy", **how))
+
+
+def test_numbers_instead_of_bytes(runner: HostRunner) -> None:
+    X = bytes_like_images(ROWS) / 255
+    how: dict[str, Any] = {"X": X, "dtype": "float64"}
+    assert_close(result("together", **how), result("together", dtype="float64"))
+    assert_close(result("together", **how), result("numpy", **how))
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 7])
+def test_any_number_of_blocks_has_the_same_bits(blocks: int, runner: HostRunner) -> None:
+    expected = result("together")
+    runner.blocks_together = blocks
+    assert_same_bits(result("together"), expected)
+
+
+def test_twice_has_the_same_bits(runner: HostRunner) -> None:
+    how: dict[str, Any] = {"stack": "dropout first"}
+    assert_same_bits(result("auto", **how), result("auto", **how))
+
+
+def test_loss_and_grad(runner: HostRunner) -> None:
+    found = []
+    for backend in (get_backend("numpy"), CudaOnHost("together")):
+        made, loss = prepare(backend, "four links", dtype="float64")
+        train(made, loss, bytes_like_images(ROWS), 1 / 255, epochs=1)
+        before = made.plan.params.copy()
+        value, grad = made.loss_and_grad(6)
+        np.testing.assert_array_equal(made.plan.params, before)
+        found.append((value, grad.copy()))
+    np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-9)
+    np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-9, atol=1e-12)
+
+
+# A library's products -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_with_a_library(stack: str, runner: HostRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "LIBRARY_FROM", 0)
+    how: dict[str, Any] = {"dtype": "float64"}
+    assert_close(result("auto", stack, **how), result("numpy", stack, **how))
+    assert runner.captured == 1
+    assert runner.replayed == 2  # once in each epoch
+
+
+def test_large_products_take_the_library(runner: HostRunner) -> None:
+    made, loss = prepare(CudaOnHost(), "three layers")
+    train(made, loss, bytes_like_images(ROWS), 1 / 255, epochs=1)
+    largest = 37 * 70 * 45
+    for limit, library in ((largest, True), (largest + 1, False)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(program, "LIBRARY_FROM", limit)
+            mine = program.held(made.plan)
+            tasks, way = program._step(made.plan, mine, 37, "auto")
+            assert tasks.recording.fused is not library
+            assert way == ("graph" if library else "together")
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_lower_precision_is_the_librarys(precision: str, runner: HostRunner) -> None:
+    seen = set()
+    multiply = runner.product
+
+    def watch(*arrays: Any, precision: str, **how: Any) -> None:
+        seen.add(precision)
+        multiply(*arrays, precision=precision, **how)
+
+    runner.product = watch  # type: ignore[method-assign]
+    assert_close(result("auto", precision=precision), result("numpy"), "float32")
+    assert seen == {precision}
+    with pytest.raises(ValueError, match=f"precision '{precision}' has no tile of its own yet"):
+        result("together", precision=precision)
+
+
+def test_without_cooperative_launches_there_are_graphs(runner: HostRunner) -> None:
+    expected = result("together")
+    runner.blocks_together = 0
+    assert_same_bits(result("auto"), expected)
+    assert runner.captured == 1
+
+
+# Recordings ---------------------------------------------------------------------------------------
+
+
+def record(stack: str, library: bool = False, **how: Any) -> Recording:
+    made, _ = prepare(CudaOnHost(), stack, **how)
+    return Recorder(made.plan, 37, made.plan.table["call"], library, 1.0).step()
+
+
+def kinds(recording: Recording) -> list[list[str]]:
+    """Return the kinds of the tasks of each stage; "product" is the library's."""
+    found = []
+    for item in recording.items:
+        if isinstance(item, Product):
+            found.append(["product"])
+            continue
+        tasks = recording.tasks[item.first :][: recording.tasks["together"][item.first]]
+        found.append([_launch.TASKS[kind] for kind in tasks["kind"]])
+        assert item.tiles == tasks["tiles"].sum()
+    return found
+
+
+def test_stages_of_three_layers(runner: HostRunner) -> None:
+    assert kinds(record("three layers")) == [
+        ["forward"],
+        ["forward"],
+        ["head"],
+        ["backward", "gradient", "bias_gradient"],
+        ["gradient", "bias_gradient", "gradient", "bias_gradient"],
+    ]
+
+
+def test_stages_with_a_library(runner: HostRunner) -> None:
+    assert kinds(record("two linears", library=True)) == [
+        ["elements_forward"],  # the minibatch is gathered
+        ["product"],
+        ["elements_forward"],
+        ["product"],
+        ["elements_forward"],
+        ["loss"],
+        ["product"],  # dy Wᵀ
+        ["product"],  # xᵀ dy
+        ["flat_update", "bias_gradient"],
+        ["product"],
+        ["flat_update", "bias_gradient"],
+    ]
+
+
+#: Kind of task -> the fields whose arrays it reads, and writes. `p` stands for the states, too.
+ACCESS = {
+    "forward": ("xwb", "a"),
+    "head": ("xwba", "y dy dx"),
+    "loss": ("y", "dy"),
+    "backward": ("dy w a", "dx"),
+    "gradient": ("x dy", "p"),
+    "bias_gradient": ("dy", "p"),
+    "flat_update": ("g", "p"),
+    "elements_forward": ("xb", "a"),
+    "elements_backward": ("dy a", "dx"),
+    "row_forward": ("x", "y"),
+    "row_backward": ("dy y", "dx"),
+}
+
+
+def accesses(task: Any) -> tuple[set[int], set[int]]:
+    """Return the addresses of the arrays that a task reads, and of those it writes."""
+    sides = []
+    for fields in ACCESS[_launch.TASKS[task["kind"]]]:
+        names = fields.split() if " " in fields else [fields] if fields in ("dy", "dx") else fields
+        found = {int(task[name]) for name in names if name != "a"}
+        if "a" in names:
+            found |= {int(a) for a in task["chain"]["a"][: task["links"]]}
+        sides.append(found - {0})
+    return sides[0], sides[1]
+
+
+@pytest.mark.parametrize("library", [False, True])
+@pytest.mark.parametrize("stack", STACKS)
+def test_tasks_of_a_stage_do_not_disturb_each_other(
+    stack: str, library: bool, runner: HostRunner
+) -> None:
+    recording = record(stack, library)
+    for item in recording.items:
+        if not isinstance(item, Stage):
+            continue
+        tasks = recording.tasks[item.first :][: recording.tasks["together"][item.first]]
+        sides = [accesses(task) for task in tasks]
+        for i, (_, written) in enumerate(sides):
+            for j, (read, also) in enumerate(sides):
+                assert i == j or not written & (read | also)
+
+
+def test_recordings_are_bounded(runner: HostRunner) -> None:
+    made, loss = prepare(CudaOnHost("launches"))
+    train(made, loss, bytes_like_images(ROWS), 1 / 255, epochs=1)
+    for n in range(1, 20):
+        made.predict(bytes_like_images(n))
+    mine = program.held(made.plan)
+    assert len(mine.forwards) == _held._KEPT
+    assert len(mine.steps) == 2  # the full minibatch and the last one
+
+
+# What does not fit --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("minibatches", [1, 3])
+def test_data_on_the_host(
+    minibatches: int, runner: HostRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "PIECE", minibatches * 37 * 70 * 8 + 1)
+    X = bytes_like_images(ROWS) / 255
+    how: dict[str, Any] = {"stack": "dropout first", "dtype": "float64"}
+    expected = result("together", X=X, **how)
+    for way in WAYS:
+        made, loss = prepare(CudaOnHost(way), **how)
+        made.bind(X, np.zeros(ROWS, np.int64))
+        bind = made.bind
+
+        def bind_on_host(X: Any, *rest: Any, bind: Any = bind, plan: Any = made.plan) -> None:
+            bind(X, *rest)
+            plan.X = X.view(OnHost)
+
+        made.bind = bind_on_host  # type: ignore[assignment]
+        found = train(made, loss, X, 1.0)
+        assert_same_bits(found, expected)
+        pieces = program.held(made.plan)._pieces
+        assert [piece.pinned.shape for piece in pieces] == [(minibatches * 37, 70)] * 2
+
+
+def test_predictions_halve_their_piece(runner: HostRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, loss = prepare(CudaOnHost())
+    expected = train(made, loss, bytes_like_images(ROWS), 1 / 255, epochs=1).outputs
+    tried = []
+    workspace = _held.Held.workspace
+
+    def little(self: Any, size: int) -> Any:
+        tried.append(size)
+        if size > 60 * (70 + 45 + 33 + 10):
+            raise MemoryError
+        return workspace(self, size)
+
+    monkeypatch.setattr(_held.Held, "workspace", little)
+    np.testing.assert_array_equal(made.predict(bytes_like_images(ROWS)), expected)
+    heights = [size // (70 + 45 + 33 + 10) for size in tried]
+    assert heights == [250, 125, 63, *[32] * 7, 26]
+    monkeypatch.setattr(_held.Held, "workspace", lambda *_: (_ for _ in ()).throw(MemoryError))
+    with pytest.raises(MemoryError):
+        made.predict(bytes_like_images(3))
+
+
+def test_predictions_of_data_on_the_host(runner: HostRunner) -> None:
+    made, loss = prepare(CudaOnHost())
+    X = bytes_like_images(ROWS)
+    expected = train(made, loss, X, 1 / 255, epochs=1).outputs
+    out = np.empty_like(expected)
+    made.backend.run_forward(made.plan, X.view(OnHost), out)
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_predictions_of_strided_and_no_rows(runner: HostRunner) -> None:
+    made, loss = prepare(CudaOnHost())
+    X = bytes_like_images(ROWS)
+    expected = train(made, loss, X, 1 / 255, epochs=1).outputs
+    np.testing.assert_array_equal(made.predict(X[::3]), expected[::3])
+    assert made.predict(X[:0]).shape == (0, 10)
+
+
+# Several at once, and the end ---------------------------------------------------------------------
+
+
+def test_threads_take_turns(runner: HostRunner) -> None:
+    """The CPU's CUDA runs one kernel at a time, so here only the turns are tried."""
+    made, loss = prepare(CudaOnHost("launches"))
+    X = bytes_like_images(ROWS)
+    expected = train(made, loss, X, 1 / 255, epochs=1).outputs
+    with program._alone(made.plan):
+        results: list[Any] = []
+        thread = threading.Thread(target=lambda: results.append(made.predict(X)))
+        thread.start()
+        thread.join(0.2)
+        assert results == []
+    thread.join()
+    np.testing.assert_array_equal(results[0], expected)
+
+
+def test_close_gives_everything_back(runner: HostRunner) -> None:
+    made, loss = prepare(CudaOnHost("graph"))
+    train(made, loss, bytes_like_images(ROWS), 1 / 255, epochs=1)
+    stream: Any = program.held(made.plan).stream
+    before = stream.synchronized
+    made.close()
+    assert made.plan.views == {}
+    assert stream.synchronized == before + 1
+
+
+def test_dropout_counts_on_from_range_to_range(runner: HostRunner) -> None:
+    made, loss = prepare(CudaOnHost("together"), "dropout first")
+    train(made, loss, bytes_like_images(ROWS), 1 / 255)
+    dropouts = made.plan.table["kind"] == t.DROPOUT
+    assert made.plan.table["call"][dropouts].tolist() == [14, 14]
