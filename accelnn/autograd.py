@@ -115,6 +115,16 @@ class Tensor:
         """Whether no recorded operation made it."""
         return self._node is None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle or copy the values as a NumPy array beside the backend, which goes by name."""
+        if not self.is_leaf:
+            raise GraphError(
+                f"a tensor inside a graph (made by {self._node.name}) cannot be "  # type: ignore[union-attr]
+                "pickled or copied; detach() it first"
+            )
+        state = (type(self), on_host(self), self.backend, self.requires_grad, self.grad)
+        return _restored, state, getattr(self, "__dict__", None)
+
     def __len__(self) -> int:
         return int(self.data.shape[0])
 
@@ -368,6 +378,27 @@ class Parameter(Tensor):
         backend: str | Backend = "auto",
     ) -> None:
         super().__init__(data, requires_grad, dtype=dtype, backend=backend)
+
+
+def on_host(tensor: Tensor) -> Any:
+    """Return the values as a NumPy array in their memory order, C or its transpose.
+
+    A Linear's weight is the transpose of its storage; some backends bring only C order back.
+    """
+    x, to_numpy = tensor.data, tensor.backend.to_numpy
+    flags = getattr(x, "flags", None)
+    turned = flags is not None and flags.f_contiguous and not flags.c_contiguous
+    return to_numpy(x.T).T if turned else to_numpy(x)
+
+
+def _restored(
+    kind: type[Tensor], array: Any, backend: Backend, requires_grad: bool, grad: Tensor | None
+) -> Tensor:
+    """Return a leaf of what ``Tensor.__reduce__`` gave."""
+    made = object.__new__(kind)
+    made.data, made.backend = backend.asarray(array), backend
+    made.requires_grad, made.grad, made._node, made._retain = requires_grad, grad, None, False
+    return made
 
 
 def record(name: str, data: Any, parents: tuple[Tensor, ...], backward: Backward) -> Tensor:

@@ -1,16 +1,29 @@
 """Checks at the public edge: what was passed, what was expected, what to do about it."""
 
+import math
+import sys
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from accelnn.backends import Backend
+from accelnn.backends import Backend, get_backend
+from accelnn.backends.base import on_gpu
 
 
-def check_features(X: Any, n_in: int | None, dtype: Any, backend: Backend, name: str = "X") -> Any:
-    """Return X as a (n, n_in) array of the backend, images flattened to rows.
+def check_features(
+    X: Any,
+    n_in: int | None,
+    dtype: Any,
+    backend: Backend,
+    name: str = "X",
+    scale: float = 1.0,
+    keep_bytes: bool = False,
+) -> Any:
+    """Return X as a (n, n_in) array that a network reads, images flattened to rows.
 
-    A C-contiguous array of the right dtype is not copied.
+    What ``as_features`` makes of X, in C order; a C-contiguous array of the right dtype is not
+    copied.
 
     Raises
     ------
@@ -29,7 +42,7 @@ def check_features(X: Any, n_in: int | None, dtype: Any, backend: Backend, name:
         )
     if array.shape[0] == 0:
         raise ValueError(f"{name} has no rows (shape {tuple(array.shape)}); expected at least one")
-    held = _converted(array, dtype, backend)
+    held = as_features(array, dtype, backend, scale, keep_bytes)
     if len(held.shape) > 2:
         held = held.reshape(held.shape[0], -1)
     if n_in is not None and held.shape[1] != n_in:
@@ -37,8 +50,67 @@ def check_features(X: Any, n_in: int | None, dtype: Any, backend: Backend, name:
             f"{name} has {held.shape[1]} features per row (shape {tuple(array.shape)}), the first "
             f"layer expects {n_in}"
         )
-    check_finite(held, backend, name)
+    backend = _home(held, backend)
+    if "float" in str(held.dtype):
+        check_finite(held, backend, name)
     return backend.xp.ascontiguousarray(held) if backend.in_place else held
+
+
+def check_rows(X: Any, n_in: int) -> Any:
+    """Return X as an array, if it has the shape (n, n_in) and holds real numbers."""
+    array = _as_array(X, "X")
+    _require_real(array, "X")
+    if len(array.shape) != 2 or array.shape[1] != n_in:
+        raise ValueError(
+            f"X must have a row of {n_in} features per sample, shape (n, {n_in}), got shape "
+            f"{tuple(array.shape)}"
+        )
+    return array
+
+
+def as_features(
+    array: Any, dtype: Any, backend: Backend, scale: float = 1.0, keep_bytes: bool = False
+) -> Any:
+    """Return what a network reads of an array: ``array * scale`` in ``dtype``, on the backend.
+
+    With ``keep_bytes`` an array of uint8 stays one and is not multiplied; the backend does that as
+    it reads. A NumPy array that is too big for the device stays on the host. Where nothing has to
+    be done, that is the array itself, which is never written to.
+    """
+    kept = keep_bytes and _dtype_name(array) == "uint8"
+    if isinstance(array, np.ndarray):
+        n_bytes = array.size * (1 if kept else np.dtype(dtype).itemsize)
+        backend = backend if backend.fits(n_bytes) else get_backend("numpy")
+    if kept or (scale == 1 and array.dtype == dtype):
+        return backend.asarray(array)
+    held = _converted(array, dtype, backend)
+    if scale == 1:
+        return held
+    with np.errstate(over="ignore", invalid="ignore"):  # looked for by check_finite
+        if not backend.in_place or _dtype_name(array) == _dtype_name(held):
+            return held * scale
+        held *= scale  # the conversion made a copy
+        return held
+
+
+def as_given(result: Any, X: Any, backend: Backend) -> Any:
+    """Return an array of the backend as the kind of array that X is, NumPy's unless on a GPU."""
+    place = on_gpu(X)
+    if place is None:
+        return backend.to_numpy(result)
+    held = get_backend(place).asarray(result)
+    if isinstance(X, type(held)):
+        return held
+    return sys.modules[type(X).__module__.partition(".")[0]].from_dlpack(held)
+
+
+def from_gpu(x: Any) -> Any:
+    """Return an array that lies on a GPU as a NumPy array, everything else as it is."""
+    place = on_gpu(x)
+    if place is None:
+        return x
+    backend = get_backend(place)
+    return backend.to_numpy(backend.asarray(x))
 
 
 def check_targets(
@@ -98,6 +170,42 @@ def check_targets(
     return backend.xp.ascontiguousarray(held) if backend.in_place else held
 
 
+def check_order(order: Any, n: int) -> Any:
+    """Return the order in which rows are visited as (m,) int64 on the host, m >= 1."""
+    array = np.asarray(order)
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
+        raise ValueError(
+            "order must be a list of one or more row numbers, shape (m,) of integers, got shape "
+            f"{array.shape} of {array.dtype}"
+        )
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high >= n:
+        raise ValueError(f"order must hold rows 0 ... {n - 1} of X, got {low} ... {high}")
+    return np.ascontiguousarray(array, np.int64)
+
+
+def check_scale(scale: Any) -> float:
+    """Return ``input_scale`` if it is a finite number other than 0, else raise ValueError."""
+    number = isinstance(scale, Real) and not isinstance(scale, bool)
+    if not number or not math.isfinite(scale) or scale == 0:
+        raise ValueError(f"input_scale must be a finite number other than 0, got {scale!r}")
+    return float(scale)
+
+
+def check_precision(precision: Any, dtype: Any, backend: Backend) -> None:
+    """Raise ValueError unless programs of a backend compute in ``precision`` with this dtype."""
+    if precision not in backend.precisions:
+        offered = ", ".join(repr(each) for each in backend.precisions)
+        raise ValueError(
+            f"backend {backend.name!r} does not offer precision {precision!r}; it offers {offered}"
+        )
+    if precision != "float32" and str(dtype).rpartition(".")[2] != "float32":
+        raise ValueError(
+            f"precision {precision!r} is for models of dtype float32, this one has {dtype}; "
+            "precision='float32', the default, computes in the dtype of the model"
+        )
+
+
 def check_finite(x: Any, backend: Backend, name: str) -> None:
     """Raise ValueError naming the first NaN or infinity."""
     with np.errstate(over="ignore", invalid="ignore"):
@@ -113,6 +221,16 @@ def check_finite(x: Any, backend: Backend, name: str) -> None:
         )
 
 
+def _home(x: Any, backend: Backend) -> Backend:
+    """Return the backend that an array is of: NumPy's for one that stayed on the host."""
+    return get_backend("numpy") if isinstance(x, np.ndarray) else backend
+
+
+def _dtype_name(x: Any) -> str:
+    """``torch.float32`` and ``dtype('float32')`` -> "float32"."""
+    return str(x.dtype).rpartition(".")[2]
+
+
 def _as_array(x: Any, name: str) -> Any:
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return x
@@ -123,6 +241,8 @@ def _as_array(x: Any, name: str) -> Any:
 
 
 def _require_real(array: Any, name: str) -> None:
+    if getattr(array.dtype, "kind", None) in {"f", "i", "u", "b"}:  # cheaper than its name
+        return
     if not any(word in str(array.dtype) for word in ("float", "int", "bool")):
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
 

@@ -49,6 +49,13 @@ def backends(json_file: str | None) -> None:
 @click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True)
 @click.option("--backend", "names", multiple=True, help="Repeat for several; default: all.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "tf32", "bf16"]),
+    default="float32",
+    show_default=True,
+    help="Of the products; less than float32 on GPUs only.",
+)
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Also write a file.")
 def train(
     data: str | None,
@@ -58,6 +65,7 @@ def train(
     batch_size: int,
     names: tuple[str, ...],
     seed: int,
+    precision: str,
     json_file: str | None,
 ) -> None:
     """Train the MNIST network 784-512-512-10 on every backend and compare.
@@ -69,9 +77,9 @@ def train(
 
     if json_file and not os.access(Path(json_file).absolute().parent, os.W_OK):
         raise click.ClickException(f"cannot write {json_file}: its folder is missing or read-only")
-    job = mnist_job.Job(epochs, optimizer, lr, batch_size, seed)
+    job = mnist_job.Job(epochs, optimizer, lr, batch_size, seed, precision)
     try:
-        chosen = mnist_job.choose(names)
+        chosen = mnist_job.choose(names, precision)
         dataset = mnist_job.load(data)
         results = mnist_job.run(job, dataset, chosen, Console(stderr=True))
     except (AccelnnError, ValueError, OSError, FloatingPointError) as error:

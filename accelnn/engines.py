@@ -8,11 +8,13 @@ import numpy as np
 from accelnn import nn
 from accelnn.autograd import Tensor
 from accelnn.backends import Backend, resolve_backend
+from accelnn.checking import as_features, as_given, check_scale
 from accelnn.errors import NotLowerable
 from accelnn.graph import no_grad
 from accelnn.history import Explanation
 from accelnn.kernels import table as t
-from accelnn.program import check_lowerable, kernels_of, lower, row_loss
+from accelnn.lowering import check_lowerable, kernels_of, row_loss
+from accelnn.program import lower
 
 
 class Engine(Protocol):
@@ -22,8 +24,8 @@ class Engine(Protocol):
     def n_batches(self) -> int:
         """Minibatches of an epoch."""
 
-    def bind(self, X: Any, y: Any) -> None:
-        """Set the data."""
+    def bind(self, X: Any, y: Any, input_scale: float = 1.0) -> None:
+        """Set the data; the network sees ``X * input_scale``."""
 
     def start_epoch(self, order: Any) -> None:
         """Set the order of the rows."""
@@ -31,12 +33,15 @@ class Engine(Protocol):
     def run(self, first: int, last: int, learning_rates: Any) -> float:
         """Train on minibatches; return the sum of the rows' losses."""
 
-    def predict(self, X: Any) -> Any:
-        """Return the outputs for X."""
+    def outputs(self, features: Any) -> Any:
+        """Return the outputs, an array of the backend, for what ``as_features`` returned."""
+
+    def close(self) -> None:
+        """Release what only training needs."""
 
 
 class EagerEngine:
-    """The same four calls through tensors, for whatever a program does not know."""
+    """The same calls through tensors, for whatever a program does not know."""
 
     def __init__(
         self, model: nn.Module, loss: Any, optimizer: Any, backend: Backend, batch_size: int
@@ -46,10 +51,14 @@ class EagerEngine:
         self.X: Any = None
         self.y: Any = None
         self.order: Any = None
+        self.scale = 1.0
+        self.dtype = next((str(p.dtype) for p in model.parameters()), "float32")
 
-    def bind(self, X: Any, y: Any) -> None:
-        """Set the data."""
-        self.X, self.y = X, y
+    def bind(self, X: Any, y: Any, input_scale: float = 1.0) -> None:
+        """Set the data, arrays; the network sees ``X * input_scale``."""
+        self.scale = check_scale(input_scale)
+        self.X = as_features(X, self.dtype, self.backend, self.scale)
+        self.y = self.backend.asarray(y)
         self.start_epoch(np.arange(X.shape[0]))
 
     def start_epoch(self, order: Any) -> None:
@@ -63,10 +72,10 @@ class EagerEngine:
 
     def run(self, first: int, last: int, learning_rates: Any) -> float:
         """Forward, backward and step for each minibatch."""
-        total, take = 0.0, self.backend.take_rows
+        total, take, rows = 0.0, self.backend.take_rows, self._rows
         for step, rate in zip(range(first, last), learning_rates, strict=True):
             chosen = self.order[step * self.batch_size : (step + 1) * self.batch_size]
-            x = Tensor(take(self.X, chosen), backend=self.backend)
+            x = Tensor(rows(chosen), backend=self.backend)
             target = Tensor(take(self.y, chosen), backend=self.backend)
             self.optimizer.zero_grad()
             value = self.loss(self.model(x), target)
@@ -77,19 +86,34 @@ class EagerEngine:
             total += value.item() * share
         return total
 
+    def _rows(self, chosen: Any) -> Any:
+        """Gather a minibatch; on the host where X was too big for the device."""
+        if isinstance(self.X, np.ndarray) and not isinstance(chosen, np.ndarray):
+            return self.backend.asarray(self.X[self.backend.to_numpy(chosen)])
+        return self.backend.take_rows(self.X, chosen)
+
     def predict(self, X: Any) -> Any:
+        """Outputs for an array X, of X's kind: of its library on a GPU, else of NumPy."""
+        features = as_features(X, self.dtype, self.backend, self.scale)
+        return as_given(self.outputs(features), X, self.backend)
+
+    def outputs(self, features: Any) -> Any:
         """Outputs in evaluation mode, without a graph."""
         mode = self.model.training
         self.model.eval()
         try:
             with no_grad():
                 parts = [
-                    self.model(Tensor(X[i : i + 1024], backend=self.backend)).data
-                    for i in range(0, X.shape[0], 1024)
+                    self.model(Tensor(features[i : i + 1024], backend=self.backend)).data
+                    for i in range(0, features.shape[0], 1024)
                 ]
         finally:
             self.model.train(mode)
         return self.backend.xp.concatenate(parts)
+
+    def close(self) -> None:
+        """Let go of the data."""
+        self.X = self.y = self.order = None
 
 
 def explain(
@@ -132,15 +156,20 @@ def leaves(model: nn.Module) -> list[nn.Module]:
 
 
 def make_engine(
-    model: nn.Module, loss: Any, optimizer: Any, backend: Backend, batch_size: int
-) -> tuple[Engine, Explanation]:
-    """Return a program where the stack can be lowered, else the eager way with one warning."""
-    explanation = explain(model, loss, optimizer, backend)
+    model: nn.Module,
+    loss: Any,
+    optimizer: Any,
+    backend: Backend,
+    batch_size: int,
+    explanation: Explanation,
+    precision: str = "float32",
+) -> Engine:
+    """Return a program if the explanation says so, else the eager way with one warning."""
     if explanation.engine == "program":
-        return lower(model, loss, optimizer, backend, batch_size), explanation
+        return lower(model, loss, optimizer, backend, batch_size, precision)
     warnings.warn(
         f"training the eager way, step by step through tensors, because {explanation.reason}",
         UserWarning,
         stacklevel=3,
     )
-    return EagerEngine(model, loss, optimizer, backend, batch_size), explanation
+    return EagerEngine(model, loss, optimizer, backend, batch_size)

@@ -1,6 +1,6 @@
 """The main job: the MNIST network 784-512-512-10 on one backend after the other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from accelnn import nn, optim
 from accelnn.backends import Status, get_backend, list_backends
+from accelnn.checking import check_precision
 from accelnn.datasets import Dataset, load_default
 from accelnn.errors import BackendUnavailable
 from accelnn.history import Callback, Epoch, History
@@ -28,6 +29,7 @@ class Job:
     lr: float | None
     batch_size: int
     seed: int
+    precision: str = "float32"
 
     @property
     def rate(self) -> float:
@@ -35,13 +37,31 @@ class Job:
         return self.lr or _RATES[self.optimizer]
 
 
-def choose(names: tuple[str, ...]) -> list[Status]:
-    """Return the status of the backends named, of all without a name; ValueError if unknown."""
+def choose(names: tuple[str, ...], precision: str = "float32") -> list[Status]:
+    """Return the status of the backends named, of all without a name.
+
+    A backend without the precision is a ValueError if it was named, else unusable for this job.
+    So is an unknown name.
+    """
     found = {status.name: status for status in list_backends()}
     for name in names:
         if name not in found:
             get_backend(name)  # raises with the names there are
-    return [found[name] for name in dict.fromkeys(names or found)]
+    chosen = []
+    for name in dict.fromkeys(names or found):
+        status = found.get(name) or replace(found[name.partition(":")[0]], name=name)
+        if status.usable and precision != "float32":  # which all offer
+            try:
+                check_precision(precision, "float32", get_backend(name))
+            except BackendUnavailable:
+                pass  # ``run`` will say so in its place
+            except ValueError as error:
+                if names:
+                    raise
+                remedy = "Leave --precision out to train on it"
+                status = replace(status, usable=False, reason=str(error), remedy=remedy)
+        chosen.append(status)
+    return chosen
 
 
 def load(folder: str | None) -> Dataset:
@@ -52,13 +72,13 @@ def load(folder: str | None) -> Dataset:
 def run(job: Job, data: Dataset, backends: list[Status], console: Console) -> list[dict[str, Any]]:
     """Train on each backend; a backend that cannot run gives its reason."""
     results = []
-    X, X_test = data.features()
+    X, X_test = (x.reshape(len(x), -1) for x in (data.X_train, data.X_test))
     for status in backends:
         reason = f"{status.reason}. {status.remedy}"
         if status.usable:
             arrays = (X, data.y_train, X_test, data.y_test)
             try:
-                history = _train(job, arrays, status.name, console)
+                history = _train(job, arrays, 1 / data.pixel_max, status.name, console)
                 results.append(_result(status, data, history))
                 continue
             except BackendUnavailable as error:  # found out only when it starts
@@ -67,7 +87,9 @@ def run(job: Job, data: Dataset, backends: list[Status], console: Console) -> li
     return results
 
 
-def _train(job: Job, arrays: tuple[Any, ...], backend: str, console: Console) -> History:
+def _train(
+    job: Job, arrays: tuple[Any, ...], scale: float, backend: str, console: Console
+) -> History:
     X, y, X_test, y_test = arrays
     manual_seed(job.seed)
     model = nn.Sequential(
@@ -96,6 +118,8 @@ def _train(job: Job, arrays: tuple[Any, ...], backend: str, console: Console) ->
             backend=backend,
             callbacks=[bar],
             seed=job.seed,
+            input_scale=scale,
+            precision=job.precision,
         )
 
 
@@ -118,7 +142,7 @@ def table(results: list[dict[str, Any]], job: Job, data: Dataset) -> Table:
     n_in = data.X_train[0].size
     made = Table(
         title=f"{data.name}: {n_in}-512-512-10, {job.optimizer} {job.rate:g}, "
-        f"batch {job.batch_size}, {job.epochs} epochs, float32",
+        f"batch {job.batch_size}, {job.epochs} epochs, {job.precision}",
     )
     for name in ("backend", "device", "s / epoch", "samples / s", "test accuracy"):
         made.add_column(name, justify="left" if name in ("backend", "device") else "right")

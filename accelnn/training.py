@@ -14,12 +14,18 @@ import numpy as np
 from accelnn import nn
 from accelnn.autograd import Tensor
 from accelnn.backends import Backend, resolve_with_reason
-from accelnn.checking import check_count, check_features, check_targets
-from accelnn.engines import Engine, leaves, make_engine
+from accelnn.checking import (
+    check_count,
+    check_features,
+    check_precision,
+    check_scale,
+    check_targets,
+)
+from accelnn.engines import Engine, explain, leaves, make_engine
 from accelnn.errors import NotLowerable
 from accelnn.graph import no_grad
-from accelnn.history import Callback, Epoch, History
-from accelnn.program import flat_layers
+from accelnn.history import Callback, Epoch, Explanation, History
+from accelnn.lowering import flat_layers
 
 CHUNK_SECONDS = 0.2
 
@@ -39,6 +45,8 @@ def train(
     callbacks: Iterable[Callback] = (),
     shuffle: bool = True,
     seed: int | None = None,
+    input_scale: float = 1.0,
+    precision: str = "float32",
 ) -> History:
     """Train a stack on minibatches.
 
@@ -52,7 +60,8 @@ def train(
         Over the parameters of ``model``.
     X : array of shape (n, ...)
         Converted to the dtype of the model; images are flattened to rows where the model begins
-        with Linear or Flatten.
+        with Linear or Flatten. A NumPy array that is too big for a GPU's memory stays on the host
+        and is read from there, minibatch by minibatch.
     y : array of shape (n,) or (n, n_outputs)
         Integer classes for ``CrossEntropyLoss``, values for the others.
     epochs, batch_size : int
@@ -67,6 +76,12 @@ def train(
         Visit the rows in a new order each epoch.
     seed : int, optional
         Of the orders; the same seed gives the same orders on every backend.
+    input_scale : float
+        The network sees ``X * input_scale``, in training and validation: 1/255 for pixels of
+        uint8, which a backend that ``reads_bytes`` then keeps as they are.
+    precision : str
+        What products are computed in: "float32" stands for the dtype of the model, others only
+        where ``backend.precisions`` has them.
 
     Returns
     -------
@@ -95,27 +110,47 @@ def train(
     (True, 'program')
     """
     epochs, batch_size = check_count("epochs", epochs), check_count("batch_size", batch_size)
+    scale = check_scale(input_scale)
     held, why = choose_backend(model, X, backend, epochs)
-    data = _Data(model, loss, held, X, y, X_val, y_val)
-    model.to(held)
-    model.train()
-    engine, explanation = make_engine(
-        model, loss, optimizer, held, min(batch_size, data.X.shape[0])
-    )
-    engine.bind(data.X, data.y)
-    history = History(held.name, explanation.engine, explanation, why)
-    listeners = list(callbacks)
-    for callback in listeners:
-        callback.on_train_begin(history, data.X.shape[0], epochs)
-    rng = np.random.default_rng(seed)
-    loop = Loop(engine, held, listeners, data.X.shape[0])
+    with held.scope():
+        explanation = explain(model, loss, optimizer, held)
+        _check_precision(precision, model, held, explanation)
+        keep_bytes = held.reads_bytes and explanation.engine == "program"
+        data = _Data(model, loss, held, scale, keep_bytes)
+        data.read(X, y, X_val, y_val)
+        model.to(held)
+        model.train()
+        rows = min(batch_size, data.X.shape[0])
+        history = History(held.name, explanation.engine, explanation, why)
+        engine = make_engine(model, loss, optimizer, held, rows, explanation, precision)
+        try:
+            engine.bind(data.X, data.y, input_scale=data.scale_left)
+            loop = Loop(engine, held, list(callbacks), data.X.shape[0])
+            _fit(loop, data, optimizer, history, epochs, np.random.default_rng(seed), shuffle)
+        finally:
+            engine.close()
+    return history
+
+
+def _fit(
+    loop: "Loop",
+    data: "_Data",
+    optimizer: Any,
+    history: History,
+    epochs: int,
+    rng: np.random.Generator,
+    shuffle: bool,
+) -> None:
+    """Run the epochs and write them into the history, until a callback wants to stop."""
+    for callback in loop.callbacks:
+        callback.on_train_begin(history, loop.n_rows, epochs)
     compile_seconds = loop.warm_up()
     for number in range(1, epochs + 1):
-        order = rng.permutation(data.X.shape[0]) if shuffle else np.arange(data.X.shape[0])
+        order = rng.permutation(loop.n_rows) if shuffle else np.arange(loop.n_rows)
         started = time.perf_counter()
         total = loop.epoch(number, order, optimizer)
         seconds = time.perf_counter() - started
-        epoch = Epoch(number, total, seconds, compile_seconds, *data.validate(engine))
+        epoch = Epoch(number, total, seconds, compile_seconds, *data.validate(loop.engine))
         compile_seconds = 0.0
         history.epochs.append(epoch)
         if not np.isfinite(total):
@@ -123,11 +158,22 @@ def train(
                 f"the training loss became {total} in epoch {number}; lower the learning rate "
                 f"(it is {getattr(optimizer, 'lr', 'unknown')}) or scale the inputs"
             )
-        wishes = [callback.on_epoch_end(epoch) for callback in listeners]  # all of them hear it
+        wishes = [callback.on_epoch_end(epoch) for callback in loop.callbacks]  # all hear of it
         if any(wishes):
             history.interrupted = number < epochs
             break
-    return history
+
+
+def _check_precision(
+    precision: str, model: nn.Module, backend: Backend, explanation: Explanation
+) -> None:
+    dtype = next((p.dtype for p in model.parameters()), "float32")
+    check_precision(precision, dtype, backend)
+    if precision != "float32" and explanation.engine == "eager":
+        raise ValueError(
+            f"precision {precision!r} is for programs, and this would train the eager way, because "
+            f"{explanation.reason}"
+        )
 
 
 def choose_backend(
@@ -198,28 +244,32 @@ class _Data:
     """Checked training and validation data on the backend."""
 
     def __init__(
-        self,
-        model: nn.Module,
-        loss: Any,
-        backend: Backend,
-        X: Any,
-        y: Any,
-        X_val: Any,
-        y_val: Any,
+        self, model: nn.Module, loss: Any, backend: Backend, scale: float, keep_bytes: bool
     ) -> None:
+        self.model, self.loss, self.backend = model, loss, backend
+        self.scale, self.keep_bytes = scale, keep_bytes
+        self.scale_left = 1.0  # what the engine is still to multiply X by
+        self.classes = isinstance(loss, nn.CrossEntropyLoss)
+        self.X: Any = None
+        self.y: Any = None
+        self.val: tuple[Any, Any] | None = None
+
+    def read(self, X: Any, y: Any, X_val: Any, y_val: Any) -> None:
+        """Check all data and convert them as the engine reads them."""
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together; only one of them was given")
-        self.loss, self.backend = loss, backend
-        self.classes = isinstance(loss, nn.CrossEntropyLoss)
-        self.X, self.y = self._pair(model, X, y, "X")
-        self.val = None if X_val is None else self._pair(model, X_val, y_val, "X_val")
+        self.X, self.y = self._pair(X, y, "X")
+        self.keep_bytes = "uint8" in str(self.X.dtype)  # all bytes are multiplied alike, or none
+        self.scale_left = self.scale if self.keep_bytes else 1.0
+        if X_val is not None:
+            self.val = self._pair(X_val, y_val, "X_val")
 
-    def _pair(self, model: nn.Module, X: Any, y: Any, name: str) -> tuple[Any, Any]:
-        dtype = next((str(p.dtype) for p in model.parameters()), "float32")
-        n_in, n_out = sizes(model)
+    def _pair(self, X: Any, y: Any, name: str) -> tuple[Any, Any]:
+        dtype = next((str(p.dtype) for p in self.model.parameters()), "float32")
+        n_in, n_out = sizes(self.model)
         if not isinstance(self.loss, nn.Loss):
             n_out = None  # a loss of the user's own knows itself what it compares with
-        held = check_features(X, n_in, dtype, self.backend, name)
+        held = check_features(X, n_in, dtype, self.backend, name, self.scale, self.keep_bytes)
         rows, name = held.shape[0], name.replace("X", "y")
         return held, check_targets(y, rows, n_out, self.classes, dtype, self.backend, name)
 
@@ -228,7 +278,7 @@ class _Data:
         if self.val is None:
             return None, None
         X, y = self.val
-        out = engine.predict(X)
+        out = engine.outputs(X)
         with no_grad():
             value = self.loss(Tensor(out, backend=self.backend), Tensor(y, backend=self.backend))
         hits = out.argmax(axis=1) == y if self.classes else None

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import accelnn
+from accelnn import backends
 from accelnn.backends import Backend
+from tests.device import DeviceBackend
 
 
 @pytest.fixture
@@ -22,3 +24,13 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     if not status.usable:
         pytest.skip(f"{status.reason}. {status.remedy}")
     return accelnn.get_backend(request.param)
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> DeviceBackend:
+    """Return a backend with arrays of its own class, which stands for CuPy in this test."""
+    monkeypatch.setattr(backends, "_REGISTRY", {**backends._REGISTRY, "cupy": DeviceBackend})
+    monkeypatch.setattr(backends, "_instances", {})
+    held = accelnn.get_backend("cupy")
+    assert isinstance(held, DeviceBackend)
+    return held

@@ -210,6 +210,7 @@ def test_a_backend_that_fails_when_it_starts(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
+        (["--precision", "half"], 2, "'half' is not one of 'float32', 'tf32', 'bf16'"),
         (["--backend", "nunpy"], 1, "unknown backend 'nunpy': .* did you mean 'numpy'?"),
         (["--backend", "auto"], 1, "unknown backend 'auto': expected one of 'numpy'"),
         (["--epoch", "3"], 2, "No such option.*--epoch.*--epochs"),
@@ -416,8 +417,8 @@ def test_help_and_version(run: Run) -> None:
         for command in ("backends", "train", "bench", "data"):
             assert f"\n  {command} " in result.output
     assert run("--version").output == f"accelnn, version {accelnn.__version__}\n"
-    for option in ("--data", "--epochs", "--optimizer", "--batch-size", "--backend", "--seed"):
-        assert option in run("train", "-h").output
+    for option in ("data", "epochs", "optimizer", "batch-size", "backend", "seed", "precision"):
+        assert f"--{option}" in run("train", "-h").output
 
 
 def test_python_m_accelnn(tmp_path: Path) -> None:

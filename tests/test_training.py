@@ -196,9 +196,9 @@ def test_contiguous_data_are_not_copied(monkeypatch: pytest.MonkeyPatch) -> None
 
     original = Program.bind
 
-    def bind(self: Program, X: Any, y: Any) -> None:
-        seen.extend([X, y])
-        original(self, X, y)
+    def bind(self: Program, X: Any, y: Any, input_scale: float) -> None:
+        original(self, X, y, input_scale)
+        seen.extend([self.plan.X, self.plan.y])
 
     monkeypatch.setattr(Program, "bind", bind)
     model, loss, rule, X, y = job()

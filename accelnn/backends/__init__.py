@@ -40,17 +40,21 @@ def register_backend(name: str, backend: str | type[Backend]) -> None:
     Parameters
     ----------
     name : str
+        Without a colon, behind which the number of a device would stand.
     backend : str or subclass of Backend
         "module:class", imported at first use, or the class itself.
     """
     if name == "auto":
         raise ValueError("a backend cannot be called 'auto': that name means 'choose one for me'")
+    if ":" in name:
+        raise ValueError(f"the name of a backend cannot hold a colon: {name!r}")
     is_class = isinstance(backend, type) and issubclass(backend, Backend)
     if not is_class and not (isinstance(backend, str) and all(backend.partition(":"))):
         raise TypeError(f"expected a subclass of Backend or 'module:Class', got {backend!r}")
     with _lock:
         _REGISTRY[name] = backend
-        _instances.pop(name, None)
+        for known in [k for k in _instances if k.partition(":")[0] == name]:
+            del _instances[known]
 
 
 def get_backend(name: str | Backend) -> Backend:
@@ -59,6 +63,7 @@ def get_backend(name: str | Backend) -> Backend:
     Parameters
     ----------
     name : str or Backend
+        "cupy:1" is the GPU of number 1, "cupy" the one that is current when it is first asked for.
         A Backend is returned as it is.
 
     Raises
@@ -72,9 +77,10 @@ def get_backend(name: str | Backend) -> Backend:
         return name
     with _lock:
         try:
-            backend_class = _backend_class(name)
+            known, colon, number = name.partition(":") if isinstance(name, str) else (name, "", "")
+            made_by = _backend_class(known)
             if name not in _instances:
-                _instances[name] = backend_class()
+                _instances[name] = made_by.on_device(number) if colon else made_by()
         except ModuleNotFoundError as error:
             raise _not_installed(name, error) from error
         except BackendUnavailable:
@@ -109,6 +115,9 @@ def _not_installed(name: str, error: ModuleNotFoundError) -> BackendUnavailable:
 def use_backend(name: str | Backend) -> Iterator[Backend]:
     """Make ``name`` the backend of everything created inside, in this thread or task only.
 
+    Its GPU is the current one inside. CUDA knows one current GPU per thread, not per task, so
+    asynchronous code that awaits inside should name the backends of several GPUs in each call.
+
     Examples
     --------
     >>> import accelnn
@@ -119,7 +128,8 @@ def use_backend(name: str | Backend) -> Iterator[Backend]:
     backend = get_backend(name)
     token = _chosen.set(backend)
     try:
-        yield backend
+        with backend.scope():
+            yield backend
     finally:
         _chosen.reset(token)
 

@@ -1,6 +1,8 @@
 """What a backend is: a namespace for arrays, the kernels, and a way to run a program."""
 
+import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
@@ -10,6 +12,7 @@ import numpy as np
 from accelnn import kernels
 from accelnn.backends import stepper
 from accelnn.backends.plan import Plan
+from accelnn.errors import BackendUnavailable
 
 Kernel: TypeAlias = Callable[..., Any]
 
@@ -56,11 +59,20 @@ class Backend:
         Array namespace for what is not in the kernel list: reshaping, indexing, broadcasting.
     in_place : bool
         Whether kernels accept ``out`` and arrays can be written to.
+    reads_bytes : bool
+        Whether its programs read an X of uint8 as it is, and multiply it by ``plan.input_scale``.
+    precisions : tuple of str
+        What its programs can compute products in; "float32" is the dtype of the model.
+    deltas_alive : int
+        Rows of ``plan.deltas`` that its programs need.
     """
 
     name: ClassVar[str]
     folder: ClassVar[str]
     in_place: ClassVar[bool] = True
+    reads_bytes: ClassVar[bool] = False
+    precisions: ClassVar[tuple[str, ...]] = ("float32",)
+    deltas_alive: ClassVar[int] = 2
     xp: Any
 
     matmul: Kernel
@@ -104,9 +116,10 @@ class Backend:
         return f"<accelnn backend {self.name!r}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from accelnn.backends import get_backend  # a pickle holds the name, not the functions
+        return _unpickled, (self.name,)  # a pickle holds the name, not the functions
 
-        return get_backend, (self.name,)
+    def __deepcopy__(self, memo: Any) -> "Backend":
+        return self  # holds functions only, and need not be registered under its name
 
     def intercept(self, around: Callable[[str, Kernel], Kernel]) -> "Backend":
         """Return a copy whose kernels went through ``around(name, kernel)``: to count, time, break.
@@ -116,6 +129,7 @@ class Backend:
         changed = copy(self)
         for name in kernels.NAMES:
             setattr(changed, name, around(name, getattr(self, name)))
+        vars(changed).update(reads_bytes=False, precisions=("float32",))  # as a stepper's kernels
         changed.run_steps = stepper.run_steps.__get__(changed)  # type: ignore[method-assign]
         changed.run_forward = stepper.run_forward.__get__(changed)  # type: ignore[method-assign]
         return changed
@@ -147,13 +161,30 @@ class Backend:
         """Return a C-ordered array of zeros."""
         return self.xp.zeros(shape, dtype=dtype)
 
+    def fits(self, n_bytes: int) -> bool:
+        """Say whether an array of so many bytes has room where this backend keeps its arrays."""
+        return True
+
+    def scope(self) -> Any:
+        """Return a context in which this backend's device is the current one."""
+        return nullcontext()
+
+    def memory_guard(self) -> Any:
+        """Return a context in which lack of device memory is a ``DeviceMemoryError``."""
+        return nullcontext()
+
+    def free_memory(self) -> None:
+        """Give back the device memory that is kept for later arrays and in use by none."""
+
+    def limit_memory(self, n_bytes: int | None) -> None:
+        """Set the most device memory that is held at a time; ValueError without a device."""
+        raise ValueError(f"backend {self.name!r} has no device memory that could be limited")
+
     def synchronize(self) -> None:
         """Wait until everything asked for so far is computed."""
 
     def announce(self, say: Callable[[], None]) -> Any:
         """Return a context in which ``say`` is called once if the backend compiles something."""
-        from contextlib import nullcontext
-
         return nullcontext()
 
     # Programs ---------------------------------------------------------------------------------
@@ -166,10 +197,37 @@ class Backend:
         """Write the outputs for all rows of ``X``, at most a batch at a time, to ``out``."""
         stepper.run_forward(self, plan, X, out)
 
+    def release(self, plan: Plan) -> None:
+        """Give up what this backend keeps with a plan; a program that is closed calls it."""
+        plan.views.clear()
+
     @classmethod
     def status(cls) -> Status:
         """Say whether the backend can run here, and on what; never raises."""
         raise NotImplementedError
+
+    @classmethod
+    def on_device(cls, number: str) -> "Backend":
+        """Return the backend of one of several devices: what stands behind the colon of a name."""
+        raise ValueError(
+            f"unknown backend '{cls.name}:{number}': expected {cls.name!r}, which has no devices "
+            "to number"
+        )
+
+
+def _unpickled(name: str) -> Backend:
+    """Return the backend of a pickle, or NumPy with a warning where it cannot run.
+
+    A pickle holds each backend once, however many arrays were on it, so this warns once.
+    """
+    from accelnn.backends import get_backend
+
+    try:
+        return get_backend(name)
+    except (ValueError, BackendUnavailable) as error:
+        text = f"what was on backend {name!r} is restored on 'numpy' instead: {error}"
+        warnings.warn(text, UserWarning, stacklevel=2)
+        return get_backend("numpy")
 
 
 def to_host(x: Any) -> Any:
@@ -181,7 +239,11 @@ def to_host(x: Any) -> Any:
 
 def on_gpu(x: Any) -> str | None:
     """Return the backend for an array that lies on a GPU, None for everything else."""
-    if isinstance(x, np.ndarray) or not hasattr(x, "__dlpack_device__"):
+    if isinstance(x, np.ndarray):
         return None
-    cuda = 2  # kDLCUDA of the DLPack standard
-    return "cupy" if x.__dlpack_device__()[0] == cuda else None
+    if hasattr(x, "__dlpack_device__"):
+        kind, number = x.__dlpack_device__()
+        if kind not in (2, 13):  # kDLCUDA and kDLCUDAManaged of the DLPack standard
+            return None
+        return f"cupy:{number}" if number else "cupy"
+    return "cupy" if hasattr(x, "__cuda_array_interface__") else None  # does not say which GPU

@@ -64,10 +64,19 @@ class Plan:
     params, grads : array of shape (n_params,)
     states : array of shape (update.n_states, n_params)
     work : array of shape (batch_size * widths,)
-    deltas : array of shape (2, batch_size * widest)
-    X : array of shape (n, n_in), y : (n,) int64 or (n, n_out), order : (n,) int64
-        What it trains on, set by ``Program.bind``.
-    row_losses : array of shape (n,)
+    deltas : array of shape (backend.deltas_alive, batch_size * widest)
+    precision : str
+        What products are computed in, one of ``backend.precisions``; "float32" is the dtype of
+        ``params``.
+    input_scale : float
+        What an X of uint8 is multiplied by on its way into the network, in ``run_steps`` and
+        ``run_forward`` alike. An X of the dtype of ``params`` has been multiplied already.
+    X : array of shape (n, n_in), y : (n,) int64 or (n, n_out)
+        What it trains on, set by ``Program.bind``. X is uint8 only where ``backend.reads_bytes``,
+        and a NumPy array, whatever the backend, where it is too big for the device.
+    order : array of int64 of shape (m,)
+        Rows of X in the order of their visits, m >= 1.
+    row_losses : array of shape (max(n, m),)
         The loss of each row, by its place in ``order``.
     views : dict
         What a backend derives from the buffers and keeps: views, recordings, room of its own.
@@ -87,6 +96,8 @@ class Plan:
     states: Any
     work: Any
     deltas: Any
+    precision: str = "float32"
+    input_scale: float = 1.0
     X: Any = None
     y: Any = None
     order: Any = None

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from accelnn.backends.plan import Plan
 from accelnn.kernels import table as t
 
@@ -33,14 +35,17 @@ class _Views(NamedTuple):
 
 def run_steps(backend: "Backend", plan: Plan, first: int, last: int, scalars: Any) -> None:
     """Train on minibatches ``first`` ... ``last - 1``; ``scalars`` (last - first, 3) of floats."""
-    n = len(plan.order)
+    n, dropouts = len(plan.order), plan.table["kind"] == t.DROPOUT
     loss = getattr(backend, t.LOSSES[plan.loss])
     loss_backward = getattr(backend, t.LOSSES[plan.loss] + "_backward")
     for step in range(first, last):
         start, stop = step * plan.batch_size, min((step + 1) * plan.batch_size, n)
         v = _views(backend, plan, stop - start)
         chosen = plan.order[start:stop]
-        backend.take_rows(plan.X, chosen, out=v.batch)
+        if _stays_on_host(plan, plan.X):
+            v.batch[...] = backend.asarray(plan.X[backend.to_numpy(chosen)])
+        else:
+            backend.take_rows(plan.X, chosen, out=v.batch)
         target = backend.take_rows(plan.y, chosen)
         for layer in v.layers:
             layer.forward(True)
@@ -50,6 +55,7 @@ def run_steps(backend: "Backend", plan: Plan, first: int, last: int, scalars: An
             if layer.backward is not None:
                 layer.backward()
         _update(backend, plan, stop - start, scalars[step - first])
+        plan.table["call"][dropouts] += np.uint64(1)  # also of those that have no backward
 
 
 def run_forward(backend: "Backend", plan: Plan, X: Any, out: Any) -> None:
@@ -57,10 +63,15 @@ def run_forward(backend: "Backend", plan: Plan, X: Any, out: Any) -> None:
     for start in range(0, len(X), plan.batch_size):
         stop = min(start + plan.batch_size, len(X))
         v = _views(backend, plan, stop - start)
-        v.batch[...] = X[start:stop]
+        v.batch[...] = backend.asarray(X[start:stop]) if _stays_on_host(plan, X) else X[start:stop]
         for layer in v.layers:
             layer.forward(False)
         out[start:stop] = v.output
+
+
+def _stays_on_host(plan: Plan, X: Any) -> bool:
+    """Whether X was too big for the device that the buffers are on."""
+    return isinstance(X, np.ndarray) and not isinstance(plan.params, np.ndarray)
 
 
 def _update(backend: "Backend", plan: Plan, rows: int, scalars: Any) -> None:
@@ -174,6 +185,5 @@ def _dropout(backend: "Backend", record: Any, x: Any, y: Any, dy: Any) -> _Layer
 
     def backward() -> None:
         backend.dropout(dy, p=p, seed=seed, call=int(record["call"][0]), out=dy)
-        record["call"] += 1
 
     return _Layer(forward, backward)

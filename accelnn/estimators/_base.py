@@ -16,12 +16,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, shuffle
 from sklearn.utils._param_validation import Hidden, Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 from accelnn import nn
-from accelnn.backends import Backend, resolve_backend, resolve_with_reason
+from accelnn.backends import Backend, get_backend, resolve_backend, resolve_with_reason
+from accelnn.checking import as_features, as_given, from_gpu
 from accelnn.estimators._rules import NoRule, make_rule
-from accelnn.program import Program, RowLoss
+from accelnn.lowering import RowLoss
+from accelnn.program import Program
 from accelnn.training import Loop
 
 _ACTIVATIONS = {"identity": nn.Identity, "logistic": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
@@ -98,7 +100,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            float32 and float64 are kept, everything else becomes float64.
+            float32 and float64 are kept, everything else becomes float64. An array on a GPU
+            chooses its backend.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
 
         Returns
@@ -113,10 +116,11 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        given = X
         X, y = validate_data(
             self,
-            X,
-            y,
+            from_gpu(X),
+            from_gpu(y),
             multi_output=True,
             y_numeric=not hasattr(type(self), "predict_proba"),
             dtype=(np.float64, np.float32),
@@ -128,13 +132,14 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         target = self._targets(X, y, first_pass, incremental)
         rng = check_random_state(self.random_state)
         units = [X.shape[1], *sizes, self._width_out(target)]
-        backend = self._resolve(X, units)
+        backend = self._resolve(given, units)
         if first_pass:
             self._initialize(units, rng, X.dtype)
-        if self.solver == "lbfgs":
-            self._fit_lbfgs(X, target, backend)
-        else:
-            self._fit_stochastic(X, target, backend, rng, incremental)
+        with backend.scope():
+            if self.solver == "lbfgs":
+                self._fit_lbfgs(X, target, backend)
+            else:
+                self._fit_stochastic(X, target, backend, rng, incremental)
         if not all(np.isfinite(w).all() for w in [*self.coefs_, *self.intercepts_]):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
@@ -152,7 +157,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     def _resolve(self, X: Any, units: list[int]) -> Backend:
         n_params = sum(a * b + b for a, b in pairwise(units))
         backend, self.backend_choice_ = resolve_with_reason(
-            self.backend, flops=6.0 * n_params * len(X) * self.max_iter
+            self.backend, X, flops=6.0 * n_params * _num_samples(X) * self.max_iter
         )
         self.backend_, self.engine_ = backend.name, "program"
         return backend
@@ -188,7 +193,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """Make ``coefs_`` and ``intercepts_`` what the program has learned."""
         to_numpy = program.backend.to_numpy
         linears = [layer for layer in program.layers if isinstance(layer, nn.Linear)]
-        self.coefs_ = [to_numpy(layer.weight.data).T for layer in linears]
+        self.coefs_ = [to_numpy(layer.weight.data.T) for layer in linears]
         biases = [layer.bias for layer in linears]
         self.intercepts_ = [to_numpy(b.data) for b in biases if b is not None]
 
@@ -197,7 +202,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         from sklearn.utils.optimize import _check_optimize_result
 
         program = self._program(backend, NoRule(), len(X))
-        program.bind(backend.asarray(X), backend.asarray(y))
+        program.bind(X, y)
         plan, n = program.plan, len(X)
 
         def loss_and_grad(flat: Any) -> tuple[float, Any]:
@@ -209,13 +214,14 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             penalty = 0.5 * self.alpha / n * float(weights @ weights)
             return self._reported(loss) + penalty, slope
 
-        found = minimize(
-            loss_and_grad,
-            backend.to_numpy(plan.params).astype(np.float64),
-            method="L-BFGS-B",
-            jac=True,
-            options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
-        )
+        with program:
+            found = minimize(
+                loss_and_grad,
+                backend.to_numpy(plan.params).astype(np.float64),
+                method="L-BFGS-B",
+                jac=True,
+                options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
+            )
         self.n_iter_ = _check_optimize_result("lbfgs", found, self.max_iter)
         self.loss_ = float(found.fun)
         plan.params[...] = backend.asarray(found.x, dtype=X.dtype)
@@ -236,50 +242,50 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         if not incremental or not hasattr(self, "_rule"):
             self._rule = make_rule(self)
         size = min(200 if self.batch_size == "auto" else self.batch_size, n)
-        program = self._program(backend, self._rule, size)
-        program.bind(backend.asarray(X), backend.asarray(y))
-        loop = Loop(program, backend, [], n)
-        self.compile_seconds_ = loop.warm_up()
-        X_val = None if X_val is None else backend.asarray(X_val)
-        order = np.arange(n)
-        # Before the first epoch the best are the weights it starts from, as in a warm start.
-        best = None if X_val is None else backend.to_numpy(program.plan.params).copy()
-        self.n_iter_ = 0
-        penalty = self._penalty(program)
-        try:
-            for _ in range(self.max_iter):
-                if self.shuffle:
-                    order = shuffle(order, random_state=rng)
-                loss = loop.epoch(self.n_iter_ + 1, order, self._rule)
-                before, penalty = penalty, self._penalty(program)
-                # Each minibatch reports its own penalty; their mean over the epoch is between
-                # those at its two ends.
-                share = program.n_batches / n
-                self._epoch_ended(self._reported(loss) + share * (before + penalty) / 2, n)
-                if X_val is not None:
-                    outputs = backend.to_numpy(program.predict(X_val))
-                    if self._scored(self._score_outputs(outputs, y_val)):
-                        best = backend.to_numpy(program.plan.params).copy()
-                self._rule.epoch_ends(self.t_)
-                if self._no_improvement > self.n_iter_no_change:
-                    if self._rule.stops(self._stop_message(), bool(self.verbose)):
+        with self._program(backend, self._rule, size) as program:
+            program.bind(X, y)
+            loop = Loop(program, backend, [], n)
+            self.compile_seconds_ = loop.warm_up()
+            X_val = None if X_val is None else as_features(X_val, X.dtype, backend)
+            order = np.arange(n)
+            # Before the first epoch the best are the weights it starts from, as in a warm start.
+            best = None if X_val is None else backend.to_numpy(program.plan.params).copy()
+            self.n_iter_ = 0
+            penalty = self._penalty(program)
+            try:
+                for _ in range(self.max_iter):
+                    if self.shuffle:
+                        order = shuffle(order, random_state=rng)
+                    loss = loop.epoch(self.n_iter_ + 1, order, self._rule)
+                    before, penalty = penalty, self._penalty(program)
+                    # Each minibatch reports its own penalty; their mean over the epoch is between
+                    # those at its two ends.
+                    share = program.n_batches / n
+                    self._epoch_ended(self._reported(loss) + share * (before + penalty) / 2, n)
+                    if X_val is not None:
+                        outputs = backend.to_numpy(program.outputs(X_val))
+                        if self._scored(self._score_outputs(outputs, y_val)):
+                            best = backend.to_numpy(program.plan.params).copy()
+                    self._rule.epoch_ends(self.t_)
+                    if self._no_improvement > self.n_iter_no_change:
+                        if self._rule.stops(self._stop_message(), bool(self.verbose)):
+                            break
+                        self._no_improvement = 0
+                    if incremental:
                         break
-                    self._no_improvement = 0
-                if incremental:
-                    break
-                if self.n_iter_ == self.max_iter:
-                    warnings.warn(
-                        f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
-                        "the optimization hasn't converged yet.",
-                        ConvergenceWarning,
-                        stacklevel=4,
-                    )
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
-        if best is not None:
-            program.plan.params[...] = backend.asarray(best)
-        self._rule.kept = backend.to_numpy(program.plan.states).copy()
-        self._take_from(program)
+                    if self.n_iter_ == self.max_iter:
+                        warnings.warn(
+                            f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached "
+                            "and the optimization hasn't converged yet.",
+                            ConvergenceWarning,
+                            stacklevel=4,
+                        )
+            except KeyboardInterrupt:
+                warnings.warn("Training interrupted by user.", stacklevel=4)
+            if best is not None:
+                program.plan.params[...] = backend.asarray(best)
+            self._rule.kept = backend.to_numpy(program.plan.states).copy()
+            self._take_from(program)
 
     def _split(self, X: Any, y: Any, rng: Any) -> Any:
         if not self.early_stopping:
@@ -342,24 +348,32 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     # Predicting ---------------------------------------------------------------------------------
 
     def _outputs(self, X: Any) -> Any:
-        """Return ``out_activation_`` of the network for validated X, (n, n_outputs)."""
+        """Return ``out_activation_`` of the network for X, (n, n_outputs), as a NumPy array."""
         check_is_fitted(self)
+        X = from_gpu(X)
         X = validate_data(self, X, dtype=(np.float64, np.float32), order="C", reset=False)
         # An object given need not be registered under its name.
         given = self.backend
         backend = given if isinstance(given, Backend) else resolve_backend(self.backend_)
         dtype = self.coefs_[0].dtype
-        ws = [backend.asarray(w) for w in self.coefs_]
-        bs = [backend.asarray(b) for b in self.intercepts_]
-        names = [_KERNELS[self.activation]] * (len(ws) - 1) + [_KERNELS[self.out_activation_]]
-        out = np.empty((len(X), ws[-1].shape[1]), dtype)
-        for start in range(0, len(X), _CHUNK):
-            a = backend.asarray(X[start : start + _CHUNK], dtype=dtype)
-            for w, b, name in zip(ws, bs, names, strict=True):
-                a = backend.matmul(a, w)
-                a = getattr(backend, name)(backend.add_bias(a, b, out=a), out=a)
-            out[start : start + _CHUNK] = backend.to_numpy(a)
+        hidden = [_KERNELS[self.activation]] * (len(self.coefs_) - 1)
+        names = [*hidden, _KERNELS[self.out_activation_]]
+        out = np.empty((len(X), self.coefs_[-1].shape[1]), dtype)
+        with backend.scope():
+            ws = [backend.asarray(w) for w in self.coefs_]
+            bs = [backend.asarray(b) for b in self.intercepts_]
+            for start in range(0, len(X), _CHUNK):
+                a = backend.asarray(X[start : start + _CHUNK], dtype=dtype)
+                for w, b, name in zip(ws, bs, names, strict=True):
+                    a = backend.matmul(a, w)
+                    a = getattr(backend, name)(backend.add_bias(a, b, out=a), out=a)
+                out[start : start + _CHUNK] = backend.to_numpy(a)
         return out
+
+    def _as_given(self, result: Any, X: Any) -> Any:
+        """Return a result on X's GPU in X's library; text, which none of them holds, as it is."""
+        held = result.dtype.kind in "biuf"
+        return as_given(result, X, get_backend("numpy")) if held else result
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without what a flat buffer would drag along: arrays of their own."""

@@ -14,9 +14,10 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import column_or_1d
 
 from accelnn.backends import Backend
+from accelnn.checking import from_gpu
 from accelnn.estimators._base import BaseMLP
 from accelnn.kernels import table as t
-from accelnn.program import RowLoss
+from accelnn.lowering import RowLoss
 
 
 def _stochastic(estimator: Any) -> bool:
@@ -213,13 +214,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         Returns
         -------
         array of shape (n_samples,) or (n_samples, n_labels)
+            On the GPU in X's library where X lies on one and the classes are numbers, else NumPy's.
         """
         outputs = self._outputs(X)
         if self._multilabel:
-            return (outputs > 0.5).astype(np.int64)
+            return self._as_given((outputs > 0.5).astype(np.int64), X)
         softmax = self.out_activation_ == "softmax"
         codes = outputs.argmax(axis=1) if softmax else (outputs[:, 0] > 0.5).astype(np.int64)
-        return self.classes_[np.minimum(codes, len(self.classes_) - 1)]
+        return self._as_given(self.classes_[np.minimum(codes, len(self.classes_) - 1)], X)
 
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, (n_samples, n_classes), columns as ``classes_``.
@@ -228,15 +230,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         ----------
         X : array-like of shape (n_samples, n_features)
         """
+        return self._as_given(self._probabilities(X), X)
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the logarithm of ``predict_proba``."""
+        with np.errstate(divide="ignore"):
+            return self._as_given(np.log(self._probabilities(X)), X)
+
+    def _probabilities(self, X: Any) -> Any:
         outputs = self._outputs(X)
         if self._multilabel or self.out_activation_ == "softmax":
             return outputs
         return np.hstack([1 - outputs, outputs])
 
-    def predict_log_proba(self, X: Any) -> Any:
-        """Return the logarithm of ``predict_proba``."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of rows whose class, or for multilabel all labels, is right."""
+        return float(super().score(from_gpu(X), from_gpu(y), from_gpu(sample_weight)))
 
     @available_if(_stochastic)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Any:
@@ -249,6 +258,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         classes : array of shape (n_classes,)
             All classes there will be; needed in the first call.
         """
+        y, classes = from_gpu(y), from_gpu(classes)
         if _check_partial_fit_first_call(self, classes):
             self._multilabel = type_of_target(y).startswith("multilabel")
         return self._fit(X, y, incremental=True)

@@ -10,10 +10,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
 from accelnn.backends import Backend
+from accelnn.checking import from_gpu
 from accelnn.estimators._base import BaseMLP
 from accelnn.estimators.classifier import _stochastic
 from accelnn.kernels import table as t
-from accelnn.program import RowLoss
+from accelnn.lowering import RowLoss
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
@@ -183,9 +184,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         Returns
         -------
         array of shape (n_samples,) or (n_samples, n_outputs)
+            On the GPU in X's library where X lies on one, else NumPy's.
         """
         outputs = self._outputs(X)
-        return outputs[:, 0] if self.n_outputs_ == 1 else outputs
+        return self._as_given(outputs[:, 0] if self.n_outputs_ == 1 else outputs, X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R², the share of the variance of y that is explained."""
+        return float(super().score(from_gpu(X), from_gpu(y), from_gpu(sample_weight)))
 
     @available_if(_stochastic)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from accelnn.autograd import Parameter, Tensor
+from accelnn.autograd import Parameter, Tensor, on_host
 from accelnn.backends import Backend, get_backend
 
 
@@ -101,7 +101,7 @@ class Module:
         target = get_backend(backend)
         for parameter in self.parameters():
             if parameter.backend is not target:
-                moved = target.asarray(parameter.backend.to_numpy(parameter.data))
+                moved = target.asarray(on_host(parameter))
                 parameter.data, parameter.backend, parameter.grad = moved, target, None
         return self
 

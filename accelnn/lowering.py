@@ -1,0 +1,159 @@
+"""What of a stack can be lowered: its layers, its loss, and the table that describes them.
+
+The set is closed. Everything outside it is refused by name, and trains the eager way.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from accelnn import nn
+from accelnn.errors import NotLowerable
+from accelnn.kernels import table as t
+
+#: Layer class -> its code and how to read its scalar. Exact classes: a subclass may compute
+#: something else.
+_CODES: dict[type, tuple[int, Callable[[Any], float]]] = {
+    nn.Linear: (t.LINEAR, lambda layer: 0.0),
+    nn.Dropout: (t.DROPOUT, lambda layer: layer.p),
+    nn.Identity: (t.IDENTITY, lambda layer: 0.0),
+    nn.Sigmoid: (t.SIGMOID, lambda layer: 0.0),
+    nn.Tanh: (t.TANH, lambda layer: 0.0),
+    nn.ReLU: (t.RELU, lambda layer: 0.0),
+    nn.LeakyReLU: (t.LEAKY_RELU, lambda layer: layer.negative_slope),
+    nn.ELU: (t.ELU, lambda layer: layer.alpha),
+    nn.Softmax: (t.SOFTMAX, lambda layer: 0.0),
+    nn.LogSoftmax: (t.LOG_SOFTMAX, lambda layer: 0.0),
+}
+_LOSSES: dict[type, int] = {
+    nn.MSELoss: t.SQUARED_ERROR,
+    nn.BCEWithLogitsLoss: t.BINARY_CROSS_ENTROPY,
+    nn.CrossEntropyLoss: t.CROSS_ENTROPY,
+}
+
+
+class RowLoss(NamedTuple):
+    """A loss as a program sees it: a kernel, and how much a row's loss weighs in the total.
+
+    Attributes
+    ----------
+    code : int
+        Of ``kernels/table.py``.
+    scale : float
+        Weight of a row.
+    mean : bool
+        Whether the weight is divided by the rows of the minibatch.
+    """
+
+    code: int
+    scale: float
+    mean: bool
+
+
+def flat_layers(model: nn.Module) -> list[nn.Module]:
+    """Return the layers in order: nested Sequentials opened, Flatten left out.
+
+    Raises
+    ------
+    NotLowerable
+        For a layer outside the closed set; its name is in the message.
+    """
+    if type(model) is nn.Sequential:
+        return [inner for layer in model for inner in flat_layers(layer)]
+    if type(model) is nn.Flatten:
+        return []
+    if type(model) not in _CODES:
+        raise NotLowerable(f"{type(model).__name__} is not a layer that programs know")
+    if isinstance(model, nn.LeakyReLU) and model.negative_slope < 0:
+        raise NotLowerable(
+            f"LeakyReLU(negative_slope={model.negative_slope}) hides the sign of z in its output"
+        )
+    if isinstance(model, nn.ELU) and model.alpha < 0:
+        raise NotLowerable(f"ELU(alpha={model.alpha}) hides the sign of z in its output")
+    return [model]
+
+
+def kernels_of(layer: nn.Module) -> list[str]:
+    """Return the names of the kernels that a layer of the closed set runs, forward and back."""
+    code = _CODES[type(layer)][0]
+    if code == t.LINEAR:
+        bias = isinstance(layer, nn.Linear) and layer.bias is not None
+        return ["matmul", "add_bias", "sum_rows"] if bias else ["matmul"]
+    name = t.LAYERS[code]
+    return [name] if code == t.DROPOUT else [name, name + "_backward"]
+
+
+def check_lowerable(model: nn.Module, loss: Any, optimizer: Any) -> list[nn.Module]:
+    """Return the layers of a stack that a program can train, or raise ``NotLowerable``."""
+    layers = flat_layers(model)
+    linears = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    if not linears:
+        raise NotLowerable("the stack has no Linear layer, so there is nothing to train")
+    if type(loss) not in _LOSSES:
+        raise NotLowerable(f"the loss {loss!r} is not one that programs know")
+    if loss.reduction == "none":
+        raise NotLowerable("a loss with reduction='none' is no single number to descend")
+    found = list(model.parameters())
+    expected = [p for lin in linears for p in (lin.weight, lin.bias) if p is not None]
+    if len(found) != len(expected):
+        raise NotLowerable("a parameter is shared between layers")
+    if any(not p.requires_grad for p in found):
+        raise NotLowerable("a parameter is frozen (requires_grad=False)")
+    if len({str(p.dtype) for p in found}) > 1:
+        raise NotLowerable("the parameters have more than one dtype")
+    if not all(hasattr(optimizer, name) for name in ("update", "scalars", "t")):
+        raise NotLowerable(f"{type(optimizer).__name__} does not say what its step computes")
+    if {id(p) for p in getattr(optimizer, "parameters", found)} != {id(p) for p in found}:
+        raise NotLowerable("the optimizer holds other parameters than the stack's")
+    for before, after in pairwise(linears):
+        if before.out_features != after.in_features:
+            raise NotLowerable(
+                f"Linear({before.in_features}, {before.out_features}) is followed by "
+                f"Linear({after.in_features}, {after.out_features})"
+            )
+    return layers
+
+
+def row_loss(loss: nn.Loss, layers: list[nn.Module]) -> RowLoss:
+    """Return a loss module's kernel and weights.
+
+    A mean is over rows for classes, and over rows and outputs for the element-wise losses.
+    """
+    code, mean = _LOSSES[type(loss)], loss.reduction == "mean"
+    n_out = [layer.out_features for layer in layers if isinstance(layer, nn.Linear)][-1]
+    by_output = mean and code != t.CROSS_ENTROPY
+    return RowLoss(code, 1 / n_out if by_output else 1.0, mean)
+
+
+def layer_table(layers: list[nn.Module], n_in: int, batch_size: int) -> tuple[Any, int, int]:
+    """Return (records, sum of the widths in the workspace, widest layer).
+
+    An activation behind a Linear overwrites it: no derivative needs z once the output is there.
+    Everything else gets a place of its own.
+    """
+    table = np.zeros(len(layers), t.RECORD)
+    linears = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    weight, bias = 0, sum(lin.weight.data.size for lin in linears)
+    width, widths, source, widest = n_in, n_in, 0, n_in
+    before = -1
+    for record, layer in zip(table, layers, strict=True):
+        kind, scalar = _CODES[type(layer)]
+        record["kind"], record["scalar"], record["bias"] = kind, scalar(layer), -1
+        record["n_in"], record["source"] = width, source
+        if isinstance(layer, nn.Linear):
+            record["weight"], width = weight, layer.out_features
+            weight += layer.weight.data.size
+            if layer.bias is not None:
+                record["bias"] = bias
+                bias += layer.bias.data.size
+        if isinstance(layer, nn.Dropout):
+            record["seed"], record["call"] = layer.seed, layer.call
+        if kind in (t.LINEAR, t.DROPOUT) or before != t.LINEAR:
+            source = widths * batch_size
+            widths += width
+        record["n_out"], record["target"] = width, source
+        widest = max(widest, width)
+        before = kind
+    return table, widths, widest
