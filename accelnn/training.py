@@ -6,7 +6,8 @@ time budgets work between calls into compiled code or a GPU.
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ from accelnn.history import Callback, Epoch, Explanation, History
 from accelnn.lowering import flat_layers
 
 CHUNK_SECONDS = 0.2
+#: With fewer rows, shuffling is no longer than handing it to another thread and back is worth.
+SHUFFLED_AHEAD = 10_000
 
 
 def train(
@@ -145,8 +148,7 @@ def _fit(
     for callback in loop.callbacks:
         callback.on_train_begin(history, loop.n_rows, epochs)
     compile_seconds = loop.warm_up()
-    for number in range(1, epochs + 1):
-        order = rng.permutation(loop.n_rows) if shuffle else np.arange(loop.n_rows)
+    for number, order in enumerate(_orders(loop.n_rows, epochs, rng, shuffle), 1):
         started = time.perf_counter()
         total = loop.epoch(number, order, optimizer)
         seconds = time.perf_counter() - started
@@ -162,6 +164,25 @@ def _fit(
         if any(wishes):
             history.interrupted = number < epochs
             break
+
+
+def _orders(n: int, epochs: int, rng: np.random.Generator, shuffle: bool) -> Iterator[Any]:
+    """Yield the order of the rows in each epoch.
+
+    60,000 rows take a millisecond to shuffle, a part of an epoch's time on a GPU; so each order is
+    drawn while the epoch before it is trained.
+    """
+    if not shuffle or n < SHUFFLED_AHEAD:
+        for _ in range(epochs):
+            yield rng.permutation(n) if shuffle else np.arange(n)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(rng.permutation, n)
+        for left in reversed(range(epochs)):
+            order = coming.result()
+            if left:
+                coming = pool.submit(rng.permutation, n)
+            yield order
 
 
 def _check_precision(

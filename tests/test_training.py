@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import accelnn
-from accelnn import nn, optim
+from accelnn import nn, optim, training
 from accelnn.autograd import Tensor
 from accelnn.history import Callback, Epoch, History
 from tests.stacks import data, stack
@@ -233,3 +233,15 @@ def test_auto_goes_by_the_size_of_the_fit(rows: int, epochs: int, expected: str)
     assert (chosen.name, why[:19]) == (expected, "chosen for a fit of")
     named, why = choose_backend(model, X, "numpy", epochs)
     assert (named.name, why) == ("numpy", "named in the call")
+
+
+@pytest.mark.parametrize("ahead", [0, 10**6])
+def test_orders_are_the_seeds(ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn ahead or not, and no more of them than there are epochs."""
+    monkeypatch.setattr(training, "SHUFFLED_AHEAD", ahead)
+    rng, expected = np.random.default_rng(3), np.random.default_rng(3)
+    for order in training._orders(50, 4, rng, shuffle=True):
+        np.testing.assert_array_equal(order, expected.permutation(50))
+    assert rng.random() == expected.random()
+    for order in training._orders(50, 2, rng, shuffle=False):
+        np.testing.assert_array_equal(order, np.arange(50))

@@ -10,6 +10,7 @@ What the host must know of a kernel is read in its text: ``signatures`` finds th
 """
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,6 +111,7 @@ class Parameter(NamedTuple):
         return value
 
 
+@cache
 def source(file: str, real: str) -> str:
     """Return the CUDA source of one module: a file, for the element type ``real``."""
     parts = [f"#define BLOCK {BLOCK}"]
@@ -152,6 +154,7 @@ def _parameter(declaration: str, records: set[str]) -> Parameter:
     return Parameter(np.dtype(SCALARS[match[1]]), bool(match[2]), match[3], match[1])
 
 
+@cache
 def struct(text: str, name: str) -> np.dtype[Any]:
     """Return a struct of a CUDA source as a dtype; a pointer is an address in an int64.
 

@@ -1,7 +1,9 @@
 """The CuPy program on the CPU: whatever the way, the same weights as NumPy's, and the same bits."""
 
 import ctypes
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -367,6 +369,15 @@ def test_close_gives_everything_back(runner: HostRunner) -> None:
     made.close()
     assert made.plan.views == {}
     assert stream.synchronized == before + 1
+
+
+def test_a_program_that_is_dropped_gives_everything_back(runner: HostRunner) -> None:
+    made, loss = prepare(CudaOnHost("graph"))
+    train(made, loss, bytes_like_images(ROWS), 1 / 255, epochs=1)
+    kept = weakref.ref(program.held(made.plan))
+    del made
+    gc.collect()
+    assert kept() is None
 
 
 def test_dropout_counts_on_from_range_to_range(runner: HostRunner) -> None:
