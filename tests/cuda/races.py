@@ -16,6 +16,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -98,6 +99,16 @@ def compile_modules(modules: dict[str, str], folder: Path) -> Path:
 
 def races(library: Path, module: str, runs: Sequence[Run]) -> dict[Run, list[Race]]:
     """Return what is reported of each of some runs, whose functions are in ``module``."""
+    processes = min(os.cpu_count() or 1, len(runs))
+    with ThreadPoolExecutor(processes) as pool:
+        shares = [runs[i::processes] for i in range(processes)]
+        found = list(pool.map(lambda share: _races(library, module, share), shares))
+    together = {run: reports for share in found for run, reports in share.items()}
+    return {run: together[run] for run in runs}
+
+
+def _races(library: Path, module: str, runs: Sequence[Run]) -> dict[Run, list[Race]]:
+    """Do some runs in one process."""
     command = [sys.executable, "-m", __name__, str(library), module, *map(str, runs)]
     environment = os.environ | {
         "LD_PRELOAD": str(_sanitizer()),
