@@ -197,7 +197,7 @@ class Program:
             self.rule.t += last - first
             self._count_dropouts()
             rows = plan.row_losses[first * plan.batch_size : stop]
-            return float(self.backend.xp.sum(rows, dtype=np.float64)) * plan.loss_scale
+            return float(self.backend.to_numpy(rows).sum(dtype=np.float64)) * plan.loss_scale
 
     def loss_and_grad(self, batch: int = 0) -> tuple[float, Any]:
         """Return loss and flat gradient of one minibatch of the epoch, changing no parameter.
@@ -214,7 +214,8 @@ class Program:
                 plan.update = kept
             self._count_dropouts()
             losses = plan.row_losses[batch * plan.batch_size : batch * plan.batch_size + rows]
-            total = float(self.backend.xp.sum(losses, dtype=np.float64)) * plan.loss_weight(rows)
+            total = float(self.backend.to_numpy(losses).sum(dtype=np.float64))
+            total *= plan.loss_weight(rows)
         return total, plan.grads
 
     def predict(self, X: Any) -> Any:

@@ -29,5 +29,5 @@ __device__ inline void pause() {
     __nanosleep(20);
 }
 
-#define GRID_BARRIER(arrived) grid_barrier(arrived)
+#define GRID_BARRIER(...) grid_barrier(__VA_ARGS__)
 #endif

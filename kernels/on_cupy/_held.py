@@ -22,9 +22,11 @@ class Tasks:
     def __init__(self, recording: Recording) -> None:
         self.recording, self.count = recording, len(recording.tasks)
         self.size = recording.tasks.itemsize
-        host = recording.tasks.view(np.uint8).reshape(-1)
-        self.device = runner().xp.empty(host.size, np.uint8)
-        runner().upload(self.device, host)
+        self._host = recording.tasks.view(np.uint8).reshape(
+            -1
+        )  # kept, as its copy may be on its way
+        self.device = runner().xp.empty(self._host.size, np.uint8)
+        runner().upload(self.device, self._host)
         self.graph: Callable[[], None] | None = None
 
 
@@ -55,6 +57,7 @@ class Held:
         self.steps: dict[Any, Tasks] = {}
         self.forwards: dict[Any, Tasks] = {}
         self.reading: Any = None
+        self._rows: Any = None
         self._work: Any = None
         self._room: Any = None
         self._pieces: list[Piece] = []
@@ -69,10 +72,10 @@ class Held:
 
     def set_range(self, fields: dict[str, Any]) -> None:
         """Upload a struct Range; what is not named is 0."""
-        record = np.zeros(1, self._layout)
+        self._record = np.zeros(1, self._layout)  # a new one each time: the last may be on its way
         for name, value in fields.items():
-            record[name] = value
-        runner().upload(self.range, record.view(np.uint8))
+            self._record[name] = value
+        runner().upload(self.range, self._record.view(np.uint8))
 
     def workspace(self, size: int) -> Any:
         """Return room for the outputs of all layers in a prediction."""
@@ -86,6 +89,12 @@ class Held:
         self.forwards.clear()
         self._work = None
 
+    def in_order(self, n: int) -> Any:
+        """Return 0 ... n - 1, the order of rows that come as they are."""
+        if self._rows is None or len(self._rows) < n:
+            self._rows = runner().xp.arange(n, dtype=np.int64)
+        return self._rows[:n]
+
     def library_room(self) -> Any:
         """Return the workspace of the library, which graphs hold on to."""
         if self._room is None:
@@ -95,20 +104,23 @@ class Held:
     def pieces_for(self, rows: int, X: Any) -> list["Piece"]:
         """Return two pieces of so many rows like those of X."""
         if not self._pieces or not self._pieces[0].holds(rows, X):
+            for piece in self._pieces:
+                piece.copied.synchronize()  # the pinned memory must not find another use before
             copying = runner().stream()
-            self._pieces = [Piece(rows, X, copying) for _ in range(2)]
+            self._pieces = [Piece(rows, X, copying, self.stream) for _ in range(2)]
         return self._pieces
 
 
 class Piece:
     """Rows of data on their way: pinned memory, a stream that copies, memory of the device."""
 
-    def __init__(self, rows: int, X: Any, copying: Any) -> None:
+    def __init__(self, rows: int, X: Any, copying: Any, stream: Any) -> None:
         self.copying = copying
         self.pinned = runner().pinned((rows, X.shape[1]), X.dtype)
         self.device = runner().xp.empty((rows, X.shape[1]), X.dtype)
-        self.copied: Any = None  # events
-        self.used: Any = None
+        self.copied: Any = None  # an event, as the next one
+        # The memory may be what earlier work on the plan's stream has given up but still uses.
+        self.used = runner().event(stream)
 
     def holds(self, rows: int, X: Any) -> bool:
         """Whether there is room for so many rows."""
@@ -121,8 +133,7 @@ class Piece:
             self.copied.synchronize()  # the CPU must not write what is still being copied
         np.take(X, rows, axis=0, out=self.pinned[:n], mode="clip")
         with self.copying:
-            if self.used is not None:
-                self.copying.wait_event(self.used)
+            self.copying.wait_event(self.used)
             run.upload(self.device[:n], self.pinned[:n])
             self.copied = run.event(self.copying)
         mine.stream.wait_event(self.copied)

@@ -65,11 +65,6 @@ def launch(
         run(blocks, threads, converted)
 
 
-def prepare(kernel: str, dtype: Any, together: bool = False) -> None:
-    """Compile and load a kernel, which cannot be done while launches are captured."""
-    _kernel(kernel, dtype, together)
-
-
 def each(kernel: str, like: Any, *arguments: Any) -> None:
     """Run an element-wise kernel: a thread for each of n elements, n being its last parameter.
 

@@ -6,7 +6,7 @@ so that all above this file is proven without a GPU.
 
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -69,6 +69,9 @@ class Runner(Protocol):
 
     def capture(self, stream: Any, work: Callable[[], None]) -> Callable[[], None]:
         """Record what ``work`` launches instead of running it; the result runs it as a whole."""
+
+    def free(self, stream: Any) -> None:
+        """Give back the memory that a stream's work has used, and that no array has any more."""
 
     def product(
         self, a: Any, b: Any, out: Any, *, ta: bool, tb: bool, precision: str, room: Any
@@ -154,10 +157,19 @@ class CupyRunner:
             stream.begin_capture()
             try:
                 work()
-            finally:
-                graph = stream.end_capture()  # or the stream would stay in capture mode
+            except BaseException:
+                # Or the stream would stay in capture mode. That the capture is broken, which CUDA
+                # says here, would hide the error that broke it.
+                with suppress(Exception):
+                    stream.end_capture()
+                raise
+            graph = stream.end_capture()
         graph.upload(stream)
         return lambda: graph.launch(stream)
+
+    def free(self, stream: Any) -> None:
+        """Free the blocks that CuPy keeps for this stream, which nobody would use again."""
+        self.xp.get_default_memory_pool().free_all_blocks(stream=stream)
 
     def product(
         self, a: Any, b: Any, out: Any, *, ta: bool, tb: bool, precision: str, room: Any

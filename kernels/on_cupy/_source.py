@@ -79,7 +79,7 @@ TASKS = (
 
 _FOLDER = Path(__file__).parent
 _SIGNATURE = re.compile(
-    r'extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)\(([^)]*)\)'
+    r'extern "C" __global__ void (?:__launch_bounds__\([\w, ]+\) )?(\w+)\(([^)]*)\)'
 )
 _PARAMETER = re.compile(r"(?:const )?(\w+)(\*?) (\w+)")
 _STRUCT = re.compile(r"^struct (\w+) {\n(.*?)^};", re.DOTALL | re.MULTILINE)

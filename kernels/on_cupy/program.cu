@@ -36,7 +36,7 @@ struct Task {
 struct Range {
     const uint8* bytes;    // the data (n, n_in), one of the two
     const REAL* values;
-    const int64* order;    // (n,), or null: the rows as they come
+    const int64* order;    // (n,) rows of the data
     const int64* labels;   // (n,) or targets (n, n_out), one of the two
     const REAL* targets;
     REAL* row_losses;      // (n,), by place in the order
@@ -55,28 +55,75 @@ enum : int64 { HEAD_COLUMNS = 32, ELEMENTS_OF_TILE = 4 * BLOCK, ROOM = 24 };
 
 // The optimizer at one step, for the parameters of one task.
 struct Optimizer {
-    int64 kind;
-    REAL s0, s1, s2, decay, beta1, rest1, beta2, rest2;
+    struct Read {  // one parameter and its states
+        REAL p, m, v;
+    };
+    REAL *p, *g, *m, *v;
+    int kind, columns;
+    REAL scale, s0, s1, s2, decay, beta1, rest1, beta2, rest2;
     bool nesterov;
 
     __device__ Optimizer(const Task& t, const Range& r, int64 step) {
         const double* s = r.scalars + 3 * (step - r.first);
-        kind = r.update, nesterov = r.nesterov;
-        s0 = s[0], s1 = s[1], s2 = s[2], decay = t.decay;
+        p = t.p, g = t.g, m = t.m, v = t.v;
+        kind = r.update, columns = t.columns, nesterov = r.nesterov;
+        scale = t.scale, s0 = s[0], s1 = s[1], s2 = s[2], decay = t.decay;
         beta1 = r.beta1, rest1 = 1 - r.beta1, beta2 = r.beta2, rest2 = 1 - r.beta2;
     }
 
-    // Parameter e of the task has the gradient g.
-    __device__ void update(const Task& t, int64 e, REAL g) const {
-        if (kind == SGD)
-            t.p[e] = sgd(t.p[e], g, s0, decay);
-        else if (kind == MOMENTUM)
-            t.p[e] = momentum(t.p[e], g, t.m[e], beta1, s0, s1, nesterov, decay);
-        else if (kind == ADAM)
-            t.p[e] = adam(
-                t.p[e], g, t.m[e], t.v[e], beta1, rest1, beta2, rest2, s0, s1, decay, s2);
-        else
-            t.g[e] = g;
+    __device__ Read read(int64 e) const {
+        Read old = {};
+        if (kind != NONE) old.p = p[e];
+        if (kind == MOMENTUM || kind == ADAM) old.m = m[e];
+        if (kind == ADAM) old.v = v[e];
+        return old;
+    }
+
+    // Parameter e has the gradient dp.
+    __device__ void update(int64 e, REAL dp, Read old) const {
+        if (kind == SGD) {
+            p[e] = sgd(old.p, dp, s0, decay);
+        } else if (kind == MOMENTUM) {
+            p[e] = momentum(old.p, dp, old.m, beta1, s0, s1, nesterov, decay);
+            m[e] = old.m;
+        } else if (kind == ADAM) {
+            p[e] = adam(
+                old.p, dp, old.m, old.v, beta1, rest1, beta2, rest2, s0, s1, decay, s2);
+            m[e] = old.m, v[e] = old.v;
+        } else {
+            g[e] = dp;
+        }
+    }
+
+    // The end of a product xᵀ dy.
+    __device__ Read read(int k, int j) const { return read((int64)k * columns + j); }
+    __device__ void write(int k, int j, REAL sum, Read old) const {
+        update((int64)k * columns + j, scale * sum, old);
+    }
+};
+
+// The end of a product x W: y = chain(scale x W + b).
+struct Up {
+    typedef REAL Read;
+    const Task& t;
+    uint64 calls;
+
+    __device__ REAL read(int, int j) const { return t.b ? t.b[j] : 0; }
+    __device__ void write(int i, int j, REAL sum, REAL b) const {
+        forward(t.chain, t.links, calls, i * t.columns + j, (REAL)t.scale * sum + b);
+    }
+};
+
+// The end of a product dy Wᵀ: dx = chain'(dy Wᵀ).
+struct Down {
+    struct Read {};
+    const Task& t;
+    uint64 calls;
+
+    __device__ Read read(int, int) const { return {}; }
+    __device__ void write(int i, int k, REAL da, Read) const {
+        int64 e = i * t.inner + k;
+        t.dx[e] = backward(t.chain, t.links, calls, e, da);
     }
 };
 
@@ -84,60 +131,53 @@ struct Optimizer {
 struct Work {
     const Task& t;
     const Range& r;
-    int64 step, tile;
+    int64 step;
+    int tile;
     uint64 calls;
     const int64* order;  // of the minibatch
 
-    __device__ Work(const Task& task, const Range& range, int64 step, int64 tile)
+    __device__ Work(const Task& task, const Range& range, int64 step, int tile)
         : t(task), r(range), step(step), tile(tile) {
         calls = range.calls + (step - range.first);
-        order = range.order ? range.order + step * range.height : nullptr;
+        order = range.order + step * range.height;
     }
 
-    __device__ int64 wide(int64 columns) const { return (columns + TILE - 1) / TILE; }
-    __device__ int64 row0(int64 columns) const { return tile / wide(columns) * TILE; }
-    __device__ int64 column0(int64 columns) const { return tile % wide(columns) * TILE; }
+    // Where the tile begins in a product of so many columns.
+    __device__ int wide(int columns) const { return (columns + TILE - 1) / TILE; }
+    __device__ int row0(int columns, int high) const { return tile / wide(columns) * high; }
+    __device__ int column0(int columns) const { return tile % wide(columns) * TILE; }
 
-    // y = chain(scale x W + b)
     template <class T>
     __device__ void product_forward(const T* x, const int64* picked) const {
-        Operand<T, true> left = {x, picked, t.rows, t.inner, row0(t.columns)};
-        Operand<REAL, false> right = {t.w, nullptr, t.inner, t.columns, column0(t.columns)};
-        product_tile(left, right, t.rows, t.inner, t.columns,
-                     [&](int64 i, int64 j, REAL sum) {
-                         REAL z = (REAL)t.scale * sum + (t.b ? t.b[j] : 0);
-                         forward(t.chain, t.links, calls, i * t.columns + j, z);
-                     });
+        const int rows = t.rows, inner = t.inner, columns = t.columns;
+        Operand<T, LOW, true, true> left = {x, picked, rows, inner, row0(columns, LOW)};
+        Operand<REAL, TILE, false, false> right = {t.w, nullptr, inner, columns, column0(columns)};
+        product_tile<LOW>(left, right, rows, inner, columns, Up{t, calls});
     }
 
-    // dx = chain'(dy Wᵀ)
     __device__ void product_backward() const {
-        Operand<REAL, true> left = {t.dy, nullptr, t.rows, t.columns, row0(t.inner)};
-        Operand<REAL, true> right = {t.w, nullptr, t.inner, t.columns, column0(t.inner)};
-        product_tile(left, right, t.rows, t.columns, t.inner,
-                     [&](int64 i, int64 k, REAL da) {
-                         int64 e = i * t.inner + k;
-                         t.dx[e] = backward(t.chain, t.links, calls, e, da);
-                     });
+        const int rows = t.rows, inner = t.inner, columns = t.columns;
+        Operand<REAL, LOW, true, false> left = {t.dy, nullptr, rows, columns, row0(inner, LOW)};
+        Operand<REAL, TILE, true, false> right = {t.w, nullptr, inner, columns, column0(inner)};
+        product_tile<LOW>(left, right, rows, columns, inner, Down{t, calls});
     }
 
     // W is updated with the gradient scale xᵀ dy
-    template <class T>
-    __device__ void gradient(const T* x, const int64* picked) const {
-        Optimizer optimizer(t, r, step);
-        Operand<T, false> left = {x, picked, t.rows, t.inner, row0(t.columns)};
-        Operand<REAL, false> right = {t.dy, nullptr, t.rows, t.columns, column0(t.columns)};
-        product_tile(left, right, t.inner, t.rows, t.columns,
-                     [&](int64 k, int64 j, REAL sum) {
-                         optimizer.update(t, k * t.columns + j, (REAL)t.scale * sum);
-                     });
+    template <bool PICKED, class T>
+    __device__ void gradient(const T* x) const {
+        const int rows = t.rows, inner = t.inner, columns = t.columns;
+        Operand<T, TILE, false, PICKED> left = {x, order, rows, inner, row0(columns, TILE)};
+        Operand<REAL, TILE, false, false> right = {t.dy, nullptr, rows, columns, column0(columns)};
+        product_tile<TILE>(left, right, inner, rows, columns, Optimizer(t, r, step));
     }
 
     // b is updated with the gradient Σᵢ dy[i, :]
     __device__ void bias_gradient() const {
         int64 first = tile * 32, j = first + threadIdx.x;
         REAL sum = column_sum(t.dy, t.rows, t.columns, first);
-        if (threadIdx.x < 32 && j < t.columns) Optimizer(t, r, step).update(t, j, sum);
+        if (threadIdx.x >= 32 || j >= t.columns) return;
+        Optimizer optimizer(t, r, step);
+        optimizer.update(j, sum, optimizer.read(j));
     }
 
     // p is updated with the gradient g, which a library has computed
@@ -145,16 +185,17 @@ struct Work {
         Optimizer optimizer(t, r, step);
         int64 n = t.inner * t.columns, first = tile * ELEMENTS_OF_TILE;
         for (int64 e = first + threadIdx.x; e < first + ELEMENTS_OF_TILE && e < n; e += BLOCK)
-            optimizer.update(t, e, t.g[e]);
+            optimizer.update(e, optimizer.g[e], optimizer.read(e));
     }
 
     // y = chain(scale x + b), x (rows, columns) being the data, an activation or a product
     template <class T>
     __device__ void elements_forward(const T* x, const int64* picked) const {
         int64 n = t.rows * t.columns, first = tile * ELEMENTS_OF_TILE;
+        const uint32 columns = t.columns;
         for (int64 e = first + threadIdx.x; e < first + ELEMENTS_OF_TILE && e < n; e += BLOCK) {
-            int64 i = e / t.columns, j = e % t.columns;
-            REAL z = (REAL)t.scale * (REAL)x[(picked ? picked[i] : i) * t.columns + j];
+            uint32 i = (uint32)e / columns, j = (uint32)e % columns;
+            REAL z = (REAL)t.scale * (REAL)x[(picked ? picked[i] : i) * (int64)columns + j];
             forward(t.chain, t.links, calls, e, z + (t.b ? t.b[j] : 0));
         }
     }
@@ -169,7 +210,7 @@ struct Work {
     // The loss of row `tile`, whose outputs are z, and its gradient dz.
     __device__ void row_loss(const REAL* z, REAL* dz) const {
         int64 row = step * r.height + tile, m = t.columns;
-        int64 picked = r.order ? r.order[row] : row;
+        int64 picked = order[tile];
         REAL weight = t.weight, loss;
         if (t.loss == CROSS_ENTROPY) {
             int64 label = r.labels[picked];
@@ -195,27 +236,27 @@ struct Work {
     template <class T>
     __device__ void head(const T* x) const {
         REAL *sums = arena(), *z = sums + BLOCK, *dz = z + HEAD_COLUMNS;
-        const int64 m = t.columns, groups = BLOCK / m, group = threadIdx.x / m;
-        const int64 j = threadIdx.x % m;
+        const int m = t.columns, groups = BLOCK / m, group = threadIdx.x / m;
+        const int j = threadIdx.x % m;
         REAL sum = 0;
         if (group < groups)
-            for (int64 k = group; k < t.inner; k += groups) sum += (REAL)x[k] * t.w[k * m + j];
+            for (int k = group; k < t.inner; k += groups) sum += (REAL)x[k] * t.w[k * m + j];
         sums[threadIdx.x] = sum;
         __syncthreads();
         if (threadIdx.x < m) {
             sum = 0;
-            for (int64 g = 0; g < groups; g++) sum += sums[g * m + j];
+            for (int g = 0; g < groups; g++) sum += sums[g * m + j];
             z[j] = (REAL)t.scale * sum + (t.b ? t.b[j] : 0);
-            t.y[tile * m + j] = z[j];
+            t.y[(int64)tile * m + j] = z[j];
         }
         __syncthreads();
         row_loss(z, dz);
         __syncthreads();
-        if (threadIdx.x < m) t.dy[tile * m + j] = dz[j];
+        if (threadIdx.x < m) t.dy[(int64)tile * m + j] = dz[j];
         if (t.dx)
-            for (int64 k = threadIdx.x; k < t.inner; k += BLOCK) {
+            for (int k = threadIdx.x; k < t.inner; k += BLOCK) {
                 REAL da = 0;
-                for (int64 c = 0; c < m; c++) da += dz[c] * t.w[k * m + c];
+                for (int c = 0; c < m; c++) da += dz[c] * t.w[k * m + c];
                 int64 e = tile * t.inner + k;
                 t.dx[e] = backward(t.chain, t.links, calls, e, da);
             }
@@ -235,31 +276,27 @@ struct Work {
         else log_softmax_backward(t.dy + row, t.y + row, t.dx + row, t.columns);
     }
 
-    __device__ void run() const {
-        // x, or of the data the rows that the order names, or those of this minibatch as they come
-        const int64* lines = t.from_data ? order : nullptr;
-        const int64 start = t.from_data && !order ? step * r.height * t.inner : 0;
-        const REAL* x = (t.from_data ? r.values : t.x) + start;
-        const uint8* bytes = t.from_data && r.bytes ? r.bytes + start : nullptr;
+    template <class T>
+    __device__ void run_on_data(const T* x) const {
         switch (t.kind) {
-            case FORWARD:
-                if (bytes) product_forward(bytes, lines);
-                else product_forward(x, lines);
-                break;
-            case HEAD: {
-                int64 row = (lines ? lines[tile] : tile) * t.inner;
-                if (bytes) head(bytes + row);
-                else head(x + row);
-                break;
-            }
-            case GRADIENT:
-                if (bytes) gradient(bytes, lines);
-                else gradient(x, lines);
-                break;
-            case ELEMENTS_FORWARD:
-                if (bytes) elements_forward(bytes, lines);
-                else elements_forward(x, lines);
-                break;
+            case FORWARD: product_forward(x, order); break;
+            case HEAD: head(x + order[tile] * t.inner); break;
+            case GRADIENT: gradient<true>(x); break;
+            case ELEMENTS_FORWARD: elements_forward(x, order); break;
+        }
+    }
+
+    __device__ void run() const {
+        if (t.from_data) {
+            if (r.bytes) run_on_data(r.bytes);
+            else run_on_data(r.values);
+            return;
+        }
+        switch (t.kind) {
+            case FORWARD: product_forward(t.x, nullptr); break;
+            case HEAD: head(t.x + tile * t.inner); break;
+            case GRADIENT: gradient<false>(t.x); break;
+            case ELEMENTS_FORWARD: elements_forward(t.x, nullptr); break;
             case BACKWARD: product_backward(); break;
             case BIAS_GRADIENT: bias_gradient(); break;
             case FLAT_UPDATE: flat_update(); break;
@@ -271,65 +308,63 @@ struct Work {
     }
 };
 
-// Tasks in shared memory, where they fit, to be read after a barrier: each block reads them at
-// each tile. Both copies are words of 8 bytes.
+// Copy words of 8 bytes; they can be read after a barrier.
 __device__ inline void copy_words(const void* from, void* to, int64 bytes) {
     for (int64 w = threadIdx.x; w < bytes / 8; w += BLOCK)
         ((uint64*)to)[w] = ((const uint64*)from)[w];
 }
 
-__device__ inline const Task* held(const Task* tasks, int64 count, Task* room) {
-    if (count > ROOM) return tasks;
-    copy_words(tasks, room, count * sizeof(Task));
-    return room;
-}
-
 // One stage of a step: the blocks share the tiles of its tasks, always in the same way.
 __device__ inline void run_stage(const Task* tasks, const Range& range, int64 step) {
-    const int64 count = tasks->together;
-    for (int64 tile = blockIdx.x;; tile += gridDim.x) {
-        int64 rest = tile, n = 0;
+    const int count = tasks->together;
+    for (int tile = blockIdx.x;; tile += gridDim.x) {
+        int rest = tile, n = 0;
         while (n < count && rest >= tasks[n].tiles) rest -= tasks[n++].tiles;
         if (n == count) return;
         Work(tasks[n], range, step, rest).run();
     }
 }
 
-// Wait for all blocks of the grid, which must all be running. `arrived` counts arrivals, so that
-// it need not be set back: a block waits until all have arrived as often as itself. The fences make
-// what a block wrote visible to the others, as cooperative_groups' grid.sync() does.
-__device__ inline void grid_barrier(uint64* arrived) {
+// Wait for all blocks of the grid, which must all be running: until `arrived` has counted `goal`
+// arrivals. It is never set back, so that nobody can miss it. The fences make what a block wrote
+// visible to the others, as in cooperative_groups' grid.sync(). One thread of the block waits here;
+// the others wait for it at the next __syncthreads(), which must come before they read anything.
+__device__ inline void grid_barrier(uint64* arrived, uint64 goal) {
     __syncthreads();
     if (threadIdx.x == 0) {
         __threadfence();
-        uint64 goal = (atomicAdd(arrived, 1) / gridDim.x + 1) * gridDim.x;
+        atomicAdd(arrived, 1);
         while (peek(arrived) < goal) pause();
         __threadfence();
     }
-    __syncthreads();
 }
 
 // Minibatches from range.now + ahead on: `times` full ones by `tasks`, and `last_times` of the last,
 // smaller one by `last_tasks`. With a barrier, *arrived is 0 and all blocks run at the same time (a
 // cooperative launch). Without, `arrived` is null and there is one stage to run: the next is a
 // launch of its own. One kernel for both, since each would bring its own copy of all the tasks.
-extern "C" __global__ void __launch_bounds__(BLOCK) steps_REAL(
+//
+// Two blocks of 256 threads on a multiprocessor: 128 registers a thread.
+extern "C" __global__ void __launch_bounds__(BLOCK, 2) steps_REAL(
     const Range* range, uint64* arrived, const Task* tasks, int64 count, int64 times,
     const Task* last_tasks, int64 last_count, int64 last_times, int64 ahead) {
-    SHARED(Task, room, ROOM);
+    SHARED(Task, room, ROOM);  // each block reads them at each tile
     SHARED(Range, here, 1);
     copy_words(range, here, sizeof(Range));
     __syncthreads();
     int64 step = here->now + ahead;
+    uint64 goal = 0;
     for (int half = 0; half < 2; half++) {
+        const Task* from = half ? last_tasks : tasks;
         const int64 n = half ? last_count : count, repeats = half ? last_times : times;
-        const Task* mine = held(half ? last_tasks : tasks, n, room);
-        __syncthreads();
+        const bool all = n <= ROOM;  // else the tasks of one stage at a time
+        if (all) copy_words(from, room, n * sizeof(Task));
         for (int64 k = 0; k < repeats; k++, step++)
-            for (int64 stage = 0, next; stage < n; stage = next) {
-                next = stage + mine[stage].together;  // not after the barrier: others may be on
-                run_stage(mine + stage, here[0], step);  // their way to the next tasks by then
-                if (arrived) GRID_BARRIER(arrived);
+            for (int64 stage = 0; stage < n; stage += from[stage].together) {
+                if (!all) copy_words(from + stage, room, from[stage].together * sizeof(Task));
+                __syncthreads();
+                run_stage(room + (all ? stage : 0), here[0], step);
+                if (arrived) goal += gridDim.x, GRID_BARRIER(arrived, goal);
             }
     }
 }

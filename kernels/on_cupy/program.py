@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from accelnn.kernels.on_cupy._held import Held, Piece, Tasks
-from accelnn.kernels.on_cupy._launch import BLOCK, launch, plain, prepare, runner
+from accelnn.kernels.on_cupy._launch import BLOCK, launch, plain, runner
 from accelnn.kernels.on_cupy.recording import Product, Recorder
 from accelnn.kernels.on_cupy.rows import take_rows
 from accelnn.kernels.table import DROPOUT, LINEAR
@@ -42,23 +42,24 @@ class _Data(NamedTuple):
 
     X: Any  # (n, n_in)
     y: Any  # (n,) or (n, n_out)
-    order: Any  # (steps on, at least,) or None: as they come
+    order: Any  # (n,)
     row_losses: Any
 
 
 def held(plan: Any) -> Held:
     """Return what a plan keeps on the device between calls."""
-    if "device" not in plan.views:
-        plan.views["device"] = Held(plan)
-    found: Held = plan.views["device"]
-    return found
+    found: Held | None = plan.views.get("device")
+    return found or plan.views.setdefault("device", Held(plan))  # the same for all threads
 
 
 def release(plan: Any) -> None:
     """Wait for what is running and give back everything but the plan's own buffers."""
-    if "device" in plan.views:
-        held(plan).stream.synchronize()
+    stream = held(plan).stream if "device" in plan.views else None
+    if stream is not None:
+        stream.synchronize()
     plan.views.clear()
+    if stream is not None:
+        runner().free(stream)
 
 
 @contextmanager
@@ -80,7 +81,7 @@ def run_steps(plan: Any, first: int, last: int, scalars: Any, way: str = "auto")
     with _alone(plan) as mine:
         tasks, way = _step(plan, mine, plan.batch_size, way)
         if first == last:
-            prepare("steps", mine.dtype, way == "together")
+            _load(mine, tasks, way)
             if way == "graph":
                 _graph(plan, mine, tasks)
             return
@@ -119,6 +120,8 @@ def _wants_library(plan: Any, rows: int, way: str) -> bool:
         return True
     linear = plan.table[plan.table["kind"] == LINEAR]
     largest = rows * int((linear["n_in"] * linear["n_out"]).max())
+    if way == "together" and largest >= 2**31:
+        raise ValueError(f"a product of {largest} multiplications is for a library, not {way!r}")
     return way != "together" and largest >= LIBRARY_FROM
 
 
@@ -127,7 +130,7 @@ def _run(
 ) -> None:
     """Run minibatches ``steps`` of some data."""
     (first, last), height, run = steps, plan.batch_size, runner()
-    n = len(data.X) if data.order is None else len(data.order)
+    n = len(data.order)
     short = n - (last - 1) * height if last * height > n else 0
     times = last - first - (short > 0)
     tasks = _step(plan, mine, height, way)[0]
@@ -138,7 +141,7 @@ def _run(
     mine.set_range(
         {
             "bytes" if data.X.dtype == np.uint8 else "values": run.address(data.X),
-            "order": 0 if data.order is None else run.address(data.order),
+            "order": run.address(data.order),
             "labels" if classes else "targets": run.address(data.y),
             "row_losses": run.address(data.row_losses),
             "scalars": run.address(rates),
@@ -164,7 +167,7 @@ def _run(
         if last_tasks is not None:
             _launch_stages(plan, mine, last_tasks, times)
     plan.table["call"][plan.table["kind"] == DROPOUT] += np.uint64(last - first)
-    mine.reading = data, rates  # until the next range, or they might be freed while it runs
+    mine.reading = data, rates, scalars  # until the next range, lest they go while it runs
 
 
 def _counted(plan: Any, mine: Held) -> int:
@@ -200,11 +203,17 @@ def _multiply(plan: Any, mine: Held, item: Product) -> None:
     runner().product(item.a, item.b, item.out, **how, room=mine.library_room())
 
 
+def _load(mine: Held, tasks: Tasks, way: str) -> None:
+    """Run the kernels on nothing: they are compiled and loaded then, which a capture forbids."""
+    nothing = mine.range, None, tasks.device, 0, 0, tasks.device, 0, 0, 0
+    launch("steps", mine.dtype, 1, BLOCK, *nothing, together=way == "together")
+    launch("tick", mine.dtype, 1, 32, mine.range, 0)
+
+
 def _graph(plan: Any, mine: Held, tasks: Tasks) -> Any:
     """Return the graph of ``UNROLLED`` steps, to be called; captured at the first time."""
     if tasks.graph is None:
-        prepare("steps", mine.dtype)
-        prepare("tick", mine.dtype)
+        _load(mine, tasks, "graph")
         for item in tasks.recording.items:  # a library sets itself up at its first call
             if isinstance(item, Product):
                 _multiply(plan, mine, item)
@@ -229,7 +238,8 @@ def _run_pieces(plan: Any, mine: Held, steps: tuple[int, int], scalars: Any, way
         here = slice(start * height, min(stop * height, len(order)))
         piece: Piece = pieces[turn % 2]
         X = piece.bring(plan.X, order[here], mine)
-        data = _Data(X, take_rows(plan.y, plan.order[here]), None, plan.row_losses[here])
+        y = take_rows(plan.y, plan.order[here])
+        data = _Data(X, y, mine.in_order(len(X)), plan.row_losses[here])
         rates = scalars[start - first : stop - first]
         _run(plan, mine, data, (0, stop - start), rates, way)
         piece.used = run.event(mine.stream)
@@ -275,14 +285,15 @@ def _predict(plan: Any, mine: Held, X: Any, out: Any) -> None:
         return Recorder(plan, rows, mine.calls, library, scale, work).forward()
 
     tasks = mine.keep(mine.forwards, key, make)
+    host = None
     if not run.on_device(X):
-        there = run.xp.empty(X.shape, X.dtype)
-        run.upload(there, np.ascontiguousarray(X))
-        X = there
+        host, X = np.ascontiguousarray(X), run.xp.empty(X.shape, X.dtype)
+        run.upload(X, host)
     X = plain(X)
     place = "bytes" if X.dtype == np.uint8 else "values"
-    mine.set_range({place: run.address(X), "height": rows})
+    order = run.address(mine.in_order(rows))
+    mine.set_range({place: run.address(X), "order": order, "height": rows})
     _launch_stages(plan, mine, tasks, 0)
     last = int(plan.table["target"][-1]) // plan.batch_size * rows
     out[...] = work[last : last + rows * plan.n_out].reshape(rows, plan.n_out)
-    mine.reading = X
+    mine.reading = X, host

@@ -25,7 +25,7 @@ from accelnn.kernels.on_cupy._launch import runner
 from accelnn.kernels.on_cupy._source import BLOCK, TASKS, source, struct
 from accelnn.kernels.on_cupy._units import Link, Unit, units
 
-_TILE = 32  # TILE of _tile.cu
+_TILE, _LOW = 32, 16  # TILE and LOW of _tile.cu
 _ELEMENTS = 4 * BLOCK  # ELEMENTS_OF_TILE of program.cu
 _HEAD_COLUMNS = 32  # HEAD_COLUMNS of program.cu
 
@@ -125,7 +125,7 @@ class Recorder:
                 self.items.append(Product(self._input(unit), self._weight(unit), y))
                 self._stage(self._elements(unit, from_data=False))
             else:
-                tiles = _tiles(self.rows) * _tiles(unit.n_out)
+                tiles = _tiles(self.rows, _LOW) * _tiles(unit.n_out)
                 self._stage(self._product("forward", unit, tiles, unit.links))
 
     def _from_data(self, unit: Unit) -> bool:
@@ -166,7 +166,7 @@ class Recorder:
             self.items.append(Product(dy, self._weight(unit), out, tb=True))
             self._stage(*self._gradients(unit, d))
             return []
-        tiles = _tiles(self.rows) * _tiles(unit.n_in)
+        tiles = _tiles(self.rows, _LOW) * _tiles(unit.n_in)
         self._stage(
             self._product("backward", unit, tiles, _links_below(found, at), d, dx), *waiting
         )
@@ -245,13 +245,17 @@ class Recorder:
         task["y"] = self._at(self.work, self._moved(unit.target))
         task["dy"] = self._at(self.plan.deltas[dy], 0)
         task["dx"] = 0 if dx is None else self._at(self.plan.deltas[dx], 0)
-        if self._from_data(unit):
+        if self._from_data(unit) and kind in ("forward", "head", "gradient"):
             task["from_data"], task["scale"] = 1, self.scale
         task["loss"], task["weight"] = self.plan.loss, self.plan.loss_weight(self.rows)
         return task
 
     def _elements(self, unit: Unit, from_data: bool) -> Any:
         """Return the task of links alone, or of a product's bias and links."""
+        if self.rows * unit.n_out >= 2**32:  # program.cu counts them in 32 bits
+            raise ValueError(
+                f"{self.rows} rows of {unit.n_out} outputs are too many for a minibatch"
+            )
         task = self._new("elements_forward", 0, unit, unit.links)
         task["tiles"] = -(-self.rows * unit.n_out // _ELEMENTS)
         product = unit.kind == "product"
@@ -314,5 +318,5 @@ def _links_below(found: list[Unit], at: int) -> list[Link]:
     return found[at - 1].links
 
 
-def _tiles(n: int) -> int:
-    return -(-n // _TILE)
+def _tiles(n: int, size: int = _TILE) -> int:
+    return -(-n // size)

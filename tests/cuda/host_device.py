@@ -44,7 +44,7 @@ class HostDevice:
     def __init__(self) -> None:
         self.recording: list[Callable[[], None]] | None = None  # while a graph is captured
         self.blocks_together = 3
-        self.captured = self.replayed = 0
+        self.captured = self.replayed = self.freed = 0
 
     def do(self, work: Callable[[], None]) -> None:
         """Do something now, or remember it for the graph that is being captured."""
@@ -95,6 +95,9 @@ class HostDevice:
                 step()
 
         return replay
+
+    def free(self, stream: Any) -> None:
+        self.freed += 1
 
     def product(
         self, a: Any, b: Any, out: Any, *, ta: bool, tb: bool, precision: str, room: Any

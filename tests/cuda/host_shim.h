@@ -32,7 +32,7 @@ static inline void __tsan_release(void*) {}
 #define HOST_SHIM
 #define __global__
 #define __device__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __noinline__ __attribute__((noinline))
 
 struct Index {
@@ -283,8 +283,8 @@ static unsigned long long atomicAdd(unsigned long long* p, unsigned long long va
     static size_t name##_place; \
     T(&name)[n] = *(T(*)[n])shim::shared(name##_place, sizeof(T[n]))
 
-#define GRID_BARRIER(arrived) \
-    (shim::is_removed(__FILE__, __LINE__) ? (void)0 : grid_barrier(arrived))
+#define GRID_BARRIER(...) \
+    (shim::is_removed(__FILE__, __LINE__) ? (void)0 : grid_barrier(__VA_ARGS__))
 
 #define pause() shim::yield()
 

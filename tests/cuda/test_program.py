@@ -15,6 +15,7 @@ from accelnn.backends import get_backend
 from accelnn.kernels import table as t
 from accelnn.kernels.on_cupy import _held, _launch, program
 from accelnn.kernels.on_cupy.recording import Product, Recorder, Recording, Stage
+from accelnn.program import lower
 from tests.cuda.host_device import OnHost
 from tests.cuda.host_shim import HostRunner
 from tests.cuda.networks import STACKS, bytes_like_images, prepare, train
@@ -208,6 +209,18 @@ def test_stages_of_three_layers(runner: HostRunner) -> None:
     ]
 
 
+def test_tiles_of_the_mnist_network(runner: HostRunner) -> None:
+    """The table of docs/architecture.md."""
+    backend, layers = CudaOnHost(), list[nn.Module]()
+    for n_in, n_out in ((784, 512), (512, 512), (512, 10)):
+        layers += [nn.Linear(n_in, n_out).to(backend), nn.ReLU()]
+    model = nn.Sequential(*layers[:-1])
+    made = lower(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters()), backend, 128)
+    recording = Recorder(made.plan, 128, made.plan.table["call"], False, 1.0).step()
+    tiles = [s.tiles for s in recording.items if isinstance(s, Stage)]
+    assert tiles == [128, 128, 128, 128 + 16 + 1, 256 + 16 + 400 + 16]
+
+
 def test_stages_with_a_library(runner: HostRunner) -> None:
     assert kinds(record("two linears", library=True)) == [
         ["elements_forward"],  # the minibatch is gathered
@@ -368,6 +381,7 @@ def test_close_gives_everything_back(runner: HostRunner) -> None:
     before = stream.synchronized
     made.close()
     assert made.plan.views == {}
+    assert runner.freed == 1
     assert stream.synchronized == before + 1
 
 
