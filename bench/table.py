@@ -13,11 +13,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from accelnn.bench.gpu_report import lines as gpu_lines
+from accelnn.bench.gpu_report import table
 from accelnn.paths import replace_file
 
 RESULTS, PAGE = Path("bench/results"), Path("docs/performance.md")
 #: What is read; ``python -m accelnn.bench.NAME`` makes it.
 RUNS = ("peers", "ladder", "ratios")
+#: What is read where it exists; ``python -m accelnn.bench.gpu_check`` makes it on a GPU.
+GPU = "gpu"
 #: Headings for the makers of products.
 MAKERS = {"accelnn numba": "accelnn", "numpy": "NumPy (OpenBLAS)", "torch": "PyTorch (MKL)"}
 FLOOR = "floor: the products at the micro-kernel's speed"
@@ -41,7 +45,7 @@ _MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def recorded(results: Path) -> dict[str, Any]:
-    """Return what the three runs wrote; they must be of one machine."""
+    """Return what the runs wrote; all but that on a GPU must be of one machine."""
     found: dict[str, Any] = {}
     for name in RUNS:
         path = results / f"{name}.json"
@@ -51,6 +55,8 @@ def recorded(results: Path) -> dict[str, Any]:
         found[name] = json.loads(path.read_text(encoding="utf-8"))
     if len(machines := {computer(found[name]["machine"]) for name in RUNS}) > 1:
         raise ValueError(f"the runs are of different machines: {'; '.join(sorted(machines))}")
+    path = results / f"{GPU}.json"
+    found[GPU] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     return found
 
 
@@ -61,12 +67,6 @@ def computer(m: dict[str, Any]) -> str:
         f"{cpu['device']}, {m['cores']} cores, Python {m['python']}, NumPy {cpu['version']} with "
         f"{cpu['blas']}, Numba {compiler['version']}"
     )
-
-
-def table(heads: list[str], rows: list[list[str]]) -> list[str]:
-    """Return a table of Markdown, numbers to the right of a first column."""
-    rule = "|---|" + "---:|" * (len(heads) - 1)
-    return [f"| {' | '.join(heads)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)]
 
 
 def speed(gflops: float) -> str:
@@ -185,6 +185,11 @@ def start(found: dict[str, Any]) -> list[str]:
     return table(["start, and several processes", ""], lines)
 
 
+def gpu(found: dict[str, Any]) -> list[str]:
+    """Return what a GPU has measured, or that none has."""
+    return ["Not measured yet."] if found[GPU] is None else gpu_lines(found[GPU])
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "machine": machine,
     "epochs": epochs,
@@ -195,6 +200,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "step": step,
     "ladder": ladder,
     "start": start,
+    "gpu": gpu,
 }
 
 
