@@ -2,11 +2,12 @@
 
 import ctypes
 import shutil
+from collections.abc import Iterator
 
 import pytest
 
-from accelnn.kernels.on_cupy import _launch
-from tests.cuda.host_shim import compile_modules
+from accelnn.kernels.on_cupy import _launch, program
+from tests.cuda.host_shim import HostRunner, compile_modules
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +18,11 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
         f"{f}_{t}": _launch.source(f, t) for f, types in _launch.TYPES.items() for t in types
     }
     return compile_modules(modules, tmp_path_factory.mktemp("host_shim"))
+
+
+@pytest.fixture
+def runner(library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostRunner]:
+    monkeypatch.setattr(program, "UNROLLED", 3)  # so that a range has a graph and a step left over
+    found = HostRunner(library)
+    with _launch.use(found):
+        yield found
