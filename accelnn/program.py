@@ -72,7 +72,7 @@ class Program:
         dtype = self._weights[0].dtype
         check_precision(precision, dtype, backend)
         n_params = sum(p.data.size for p in self._parameters())
-        with backend.scope():
+        with backend.scope(), backend.memory_guard():
             self.plan = Plan(
                 table=table,
                 loss=loss.code,
@@ -148,7 +148,7 @@ class Program:
         n, dtype = array.shape[0], plan.params.dtype
         if n == 0:
             raise ValueError(f"X has no rows (shape {tuple(array.shape)}); expected at least one")
-        with backend.scope():
+        with backend.scope(), backend.memory_guard():
             target = check_targets(y, n, plan.n_out, plan.loss == t.CROSS_ENTROPY, dtype, backend)
             features = as_features(array, dtype, backend, scale, backend.reads_bytes)
             order, row_losses = backend.asarray(np.arange(n)), backend.zeros((n,), dtype)
@@ -234,7 +234,7 @@ class Program:
         self._require_open()
         plan, backend = self.plan, self.backend
         array = check_rows(X, plan.n_in)
-        with backend.scope():
+        with backend.scope(), backend.memory_guard():
             scale, keep = plan.input_scale, backend.reads_bytes
             features = as_features(array, plan.params.dtype, backend, scale, keep)
             return as_given(self.outputs(features), array, backend)
@@ -249,7 +249,10 @@ class Program:
         return out
 
     def close(self) -> None:
-        """Release all buffers but the parameters, which the model keeps; closing twice is fine."""
+        """Release all buffers but the parameters and states, which model and optimizer keep.
+
+        Closing twice is fine.
+        """
         if self._closed:
             return
         self._closed, plan = True, self.plan

@@ -115,7 +115,7 @@ def train(
     epochs, batch_size = check_count("epochs", epochs), check_count("batch_size", batch_size)
     scale = check_scale(input_scale)
     held, why = choose_backend(model, X, backend, epochs)
-    with held.scope():
+    with held.scope(), held.memory_guard():
         explanation = explain(model, loss, optimizer, held)
         _check_precision(precision, model, held, explanation)
         keep_bytes = held.reads_bytes and explanation.engine == "program"

@@ -1,12 +1,18 @@
 """``accelnn train`` on a device that offers what the CPU does not: bytes, and less precision."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from accelnn import BackendUnavailable, mnist_job, register_backend
+import accelnn
+from accelnn import BackendUnavailable, checking, mnist_job, nn, optim, register_backend
 from accelnn.datasets import Dataset
+from accelnn.errors import DeviceMemoryError
+from accelnn.program import lower
 from tests.device import DeviceArray, DeviceBackend
 from tests.test_cli import KEYS, Run, words
 from tests.test_cli import digits as digits
@@ -64,3 +70,33 @@ def test_the_images_go_in_as_bytes(run: Run, digits: Dataset, device: DeviceBack
     result = run("train", "--epochs", "1", "--backend", "cupy")
     assert result.exit_code == 0, result.output
     assert set(device.seen) == {(DeviceArray, "uint8")}
+
+
+@pytest.mark.parametrize("way", ["train", "program"])
+def test_lack_of_memory_anywhere_is_told_as_such(
+    way: str, device: DeviceBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a temporary does not fit, which no method of the backend has made."""
+
+    class Guard:
+        def __enter__(self) -> None: ...
+
+        def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+            if isinstance(error, MemoryError):
+                raise DeviceMemoryError("cupy", 8, 1, 2, 1, 1) from error
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(device, "memory_guard", Guard)
+    model = nn.Sequential(nn.Linear(3, 2)).to(device)
+    sgd, loss = optim.SGD(model.parameters()), nn.CrossEntropyLoss()
+    program = lower(model, loss, sgd, device, 2)
+    X, y = np.eye(3, dtype="float32"), np.array([0, 1, 0])
+    monkeypatch.setattr(checking, "_converted", full)
+    fits: dict[str, Callable[[], Any]] = {
+        "train": lambda: accelnn.train(model, loss, sgd, 2 * X, y, input_scale=0.5, backend=device),
+        "program": lambda: program.bind(X, y, 0.5),
+    }
+    with pytest.raises(DeviceMemoryError, match="8"):
+        fits[way]()

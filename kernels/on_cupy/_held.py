@@ -22,9 +22,8 @@ class Tasks:
     def __init__(self, recording: Recording) -> None:
         self.recording, self.count = recording, len(recording.tasks)
         self.size = recording.tasks.itemsize
-        self._host = recording.tasks.view(np.uint8).reshape(
-            -1
-        )  # kept, as its copy may be on its way
+        # Kept, as its copy may be on its way for a while.
+        self._host = recording.tasks.view(np.uint8).reshape(-1)
         self.device = runner().xp.empty(self._host.size, np.uint8)
         runner().upload(self.device, self._host)
         self.graph: Callable[[], None] | None = None

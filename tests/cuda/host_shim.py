@@ -47,6 +47,8 @@ def build(modules: dict[str, str], folder: Path, *options: str) -> Path:
     # -O1: most of the time is the compiler's. No contraction, so that the formulas are rounded as
     # they are written.
     command = ["g++", "-std=c++20", "-O1", "-ffp-contract=off", "-shared", "-fPIC", *options]
+    # Where shared memory lies is a static of an inline function: two libraries must not share it.
+    command.append("-fno-gnu-unique")
     done = subprocess.run(
         [*command, "-o", library, code],
         capture_output=True,
