@@ -22,6 +22,7 @@ STACKS: dict[str, list[Any]] = {
     "dropout first": [nn.Dropout, 20, nn.Dropout, nn.ReLU, 10],
     "softmax first": [nn.LogSoftmax, 20, nn.ReLU, 10],
     "two linears": [33, 10],
+    "more tasks than a block holds": [*[6, nn.Tanh] * 8, 5],
 }
 N_IN = 70
 

@@ -111,3 +111,10 @@ def test_tasks_of_a_stage_do_not_disturb_each_other(
         for i, (_, written) in enumerate(sides):
             for j, (read, also) in enumerate(sides):
                 assert i == j or not written & (read | also)
+
+
+def test_more_tasks_than_a_block_holds(runner: HostRunner) -> None:
+    """So that a block copies those of one stage at a time."""
+    room = int(_launch.source("program", "float").partition("ROOM = ")[2].split()[0])
+    assert len(record("more tasks than a block holds").tasks) > room
+    assert len(record("three layers").tasks) < room
