@@ -190,7 +190,10 @@ def test_data_on_the_host(
         made.bind = bind_on_host  # type: ignore[assignment]
         found = train(made, loss, X, 1.0)
         assert_same_bits(found, expected)
-        pieces = program.held(made.plan)._pieces
+        mine: Any = program.held(made.plan)
+        pieces = mine._pieces
+        brought = {1: 14, 3: 6}[minibatches]  # each waits for its place, and is waited for
+        assert (mine.stream.waited, pieces[0].copying.waited) == (brought, brought)
         assert [piece.pinned.shape for piece in pieces] == [(minibatches * 37, 70)] * 2
 
 
