@@ -21,6 +21,11 @@ from accelnn.kernels import table
 #: Threads in a block of an element-wise kernel, and the most in any. A power of two.
 BLOCK = 256
 
+#: Sizes in a program's kernels, by which the host counts tiles. Of a product: columns of a tile,
+#: and its rows, where they are parameters and where they are a minibatch's. Of anything else:
+#: elements of a tile. And the most outputs of a network whose last layer and loss are one task.
+TILE, LOW, ELEMENTS, HEAD_COLUMNS = 32, 16, 4 * BLOCK, 32
+
 #: C type of a declaration -> NumPy's. REAL becomes one of those that TYPES names.
 SCALARS = {
     "float": np.float32,
@@ -118,6 +123,8 @@ def source(file: str, real: str) -> str:
     if file == "program":
         names = (table.LAYERS, table.LOSSES, table.UPDATES, TASKS)
         parts += [f"enum : long long {{ {', '.join(_constants(n))} }};" for n in names]
+        sizes = {"TILE": TILE, "LOW": LOW, "ELEMENTS": ELEMENTS, "HEAD_COLUMNS": HEAD_COLUMNS}
+        parts += [f"enum : int {{ {name} = {value} }};" for name, value in sizes.items()]
     for name in ("_common", *_SHARED[file], file):
         text = (_FOLDER / f"{name}.cu").read_text(encoding="utf-8")
         parts += [f'#line 1 "{name}.cu"', re.sub(r"REAL\b", real, text)]

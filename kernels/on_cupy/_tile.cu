@@ -18,10 +18,10 @@
 // Wᵀ), or each line holds one k (W, or xᵀ). Lines may be picked by `order`, as a minibatch's are.
 // Whatever lies outside the operands counts as 0. Sizes are ints: address arithmetic on 64 bits
 // would take as many instructions as the multiplications.
+//
+// TILE = 32 and LOW = 16 come from _source.py, since the host counts the tiles.
 
 enum : int {
-    TILE = 32,           // columns of a tile, and values of k in a slice
-    LOW = 16,            // rows of a tile of a minibatch
     OWN = 4,             // a thread computes OWN x OWN elements
     PITCH = TILE + OWN,  // of columns; what a warp stores of floats lies in 32 banks
     SLICE = TILE * PITCH

@@ -51,7 +51,7 @@ struct Range {
     int64 nesterov;
 };
 
-enum : int64 { HEAD_COLUMNS = 32, ELEMENTS_OF_TILE = 4 * BLOCK, ROOM = 24 };
+enum : int64 { ROOM = 24 };  // tasks that a block holds in shared memory
 
 // The optimizer at one step, for the parameters of one task.
 struct Optimizer {
@@ -183,17 +183,17 @@ struct Work {
     // p is updated with the gradient g, which a library has computed
     __device__ void flat_update() const {
         Optimizer optimizer(t, r, step);
-        int64 n = t.inner * t.columns, first = tile * ELEMENTS_OF_TILE;
-        for (int64 e = first + threadIdx.x; e < first + ELEMENTS_OF_TILE && e < n; e += BLOCK)
+        int64 n = t.inner * t.columns, first = (int64)tile * ELEMENTS;
+        for (int64 e = first + threadIdx.x; e < first + ELEMENTS && e < n; e += BLOCK)
             optimizer.update(e, optimizer.g[e], optimizer.read(e));
     }
 
     // y = chain(scale x + b), x (rows, columns) being the data, an activation or a product
     template <class T>
     __device__ void elements_forward(const T* x, const int64* picked) const {
-        int64 n = t.rows * t.columns, first = tile * ELEMENTS_OF_TILE;
+        int64 n = t.rows * t.columns, first = (int64)tile * ELEMENTS;
         const uint32 columns = t.columns;
-        for (int64 e = first + threadIdx.x; e < first + ELEMENTS_OF_TILE && e < n; e += BLOCK) {
+        for (int64 e = first + threadIdx.x; e < first + ELEMENTS && e < n; e += BLOCK) {
             uint32 i = (uint32)e / columns, j = (uint32)e % columns;
             REAL z = (REAL)t.scale * (REAL)x[(picked ? picked[i] : i) * (int64)columns + j];
             forward(t.chain, t.links, calls, e, z + (t.b ? t.b[j] : 0));
@@ -202,8 +202,8 @@ struct Work {
 
     // dx = chain'(dy), both (rows, columns)
     __device__ void elements_backward() const {
-        int64 n = t.rows * t.columns, first = tile * ELEMENTS_OF_TILE;
-        for (int64 e = first + threadIdx.x; e < first + ELEMENTS_OF_TILE && e < n; e += BLOCK)
+        int64 n = t.rows * t.columns, first = (int64)tile * ELEMENTS;
+        for (int64 e = first + threadIdx.x; e < first + ELEMENTS && e < n; e += BLOCK)
             t.dx[e] = backward(t.chain, t.links, calls, e, t.dy[e]);
     }
 

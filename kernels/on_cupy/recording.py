@@ -22,12 +22,16 @@ import numpy as np
 
 from accelnn.kernels import table as t
 from accelnn.kernels.on_cupy._launch import runner
-from accelnn.kernels.on_cupy._source import BLOCK, TASKS, source, struct
+from accelnn.kernels.on_cupy._source import (
+    ELEMENTS,
+    HEAD_COLUMNS,
+    LOW,
+    TASKS,
+    TILE,
+    source,
+    struct,
+)
 from accelnn.kernels.on_cupy._units import Link, Unit, units
-
-_TILE, _LOW = 32, 16  # TILE and LOW of _tile.cu
-_ELEMENTS = 4 * BLOCK  # ELEMENTS_OF_TILE of program.cu
-_HEAD_COLUMNS = 32  # HEAD_COLUMNS of program.cu
 
 
 @dataclass
@@ -97,7 +101,7 @@ class Recorder:
         """A step of training."""
         found = units(self.plan.table, self.calls, training=True)
         last = found[-1]
-        head = last.kind == "product" and last.n_out <= _HEAD_COLUMNS and not self.library
+        head = last.kind == "product" and last.n_out <= HEAD_COLUMNS and not self.library
         head = head and [link.kind for link in last.links] == [t.IDENTITY]
         self._forward(found[:-1] if head else found)
         self._backward(found, head)
@@ -125,7 +129,7 @@ class Recorder:
                 self.items.append(Product(self._input(unit), self._weight(unit), y))
                 self._stage(self._elements(unit, from_data=False))
             else:
-                tiles = _tiles(self.rows, _LOW) * _tiles(unit.n_out)
+                tiles = _tiles(self.rows, LOW) * _tiles(unit.n_out)
                 self._stage(self._product("forward", unit, tiles, unit.links))
 
     def _from_data(self, unit: Unit) -> bool:
@@ -166,7 +170,7 @@ class Recorder:
             self.items.append(Product(dy, self._weight(unit), out, tb=True))
             self._stage(*self._gradients(unit, d))
             return []
-        tiles = _tiles(self.rows, _LOW) * _tiles(unit.n_in)
+        tiles = _tiles(self.rows, LOW) * _tiles(unit.n_in)
         self._stage(
             self._product("backward", unit, tiles, _links_below(found, at), d, dx), *waiting
         )
@@ -183,7 +187,7 @@ class Recorder:
                 self._stage(self._row("row_backward", unit, d))
             elif not chained and any(link.kind != t.IDENTITY for link in unit.links):
                 n = self.rows * unit.n_out
-                task = self._new("elements_backward", -(-n // _ELEMENTS), unit, unit.links)
+                task = self._new("elements_backward", -(-n // ELEMENTS), unit, unit.links)
                 task["dy"] = task["dx"] = self._at(self.plan.deltas[d], 0)
                 self._stage(task)
             if unit.kind == "product":
@@ -199,7 +203,7 @@ class Recorder:
             g = self._view(plan.grads, unit.weight, unit.n_in, unit.n_out)
             self.items.append(Product(self._input(unit), dy, g, ta=True))
             if update.kind != t.NO_UPDATE:
-                tiles = -(-unit.n_in * unit.n_out // _ELEMENTS)
+                tiles = -(-unit.n_in * unit.n_out // ELEMENTS)
                 made.append(self._product("flat_update", unit, tiles, [], d))
         else:
             tiles = _tiles(unit.n_in) * _tiles(unit.n_out)
@@ -257,7 +261,7 @@ class Recorder:
                 f"{self.rows} rows of {unit.n_out} outputs are too many for a minibatch"
             )
         task = self._new("elements_forward", 0, unit, unit.links)
-        task["tiles"] = -(-self.rows * unit.n_out // _ELEMENTS)
+        task["tiles"] = -(-self.rows * unit.n_out // ELEMENTS)
         product = unit.kind == "product"
         source = unit.target if product else unit.source
         task["x"] = self._at(self.work, self._moved(source))
@@ -318,5 +322,5 @@ def _links_below(found: list[Unit], at: int) -> list[Link]:
     return found[at - 1].links
 
 
-def _tiles(n: int, size: int = _TILE) -> int:
+def _tiles(n: int, size: int = TILE) -> int:
     return -(-n // size)
