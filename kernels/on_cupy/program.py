@@ -86,7 +86,9 @@ def run_steps(plan: Any, first: int, last: int, scalars: Any, way: str = "auto")
                 _graph(plan, mine, tasks)
             return
         scalars = np.ascontiguousarray(scalars, np.float64)
+        plan.y = plain(plan.y)  # kernels read rows in C order; a copy is made once
         if runner().on_device(plan.X):
+            plan.X = plain(plan.X)
             data = _Data(plan.X, plan.y, plan.order, plan.row_losses)
             _run(plan, mine, data, (first, last), scalars, way)
         else:

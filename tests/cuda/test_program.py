@@ -94,6 +94,18 @@ def test_numbers_instead_of_bytes(runner: HostRunner) -> None:
     assert_close(result("together", **how), result("numpy", **how))
 
 
+def test_data_in_another_order_of_memory(runner: HostRunner) -> None:
+    X = np.asfortranarray(bytes_like_images(2 * ROWS))[::2]
+    y = np.random.default_rng(1).standard_normal((10, ROWS)).T
+    losses = []
+    for data, target in ((X, y), (np.ascontiguousarray(X), np.ascontiguousarray(y))):
+        made, _ = prepare(CudaOnHost(), dtype="float64", loss=nn.MSELoss())
+        made.bind(data, target, 1 / 255)
+        losses.append(made.run(0, 3, [0.01] * 3))
+    assert losses[0] == losses[1]
+    assert not X.flags.c_contiguous
+
+
 @pytest.mark.parametrize("blocks", [1, 2, 7])
 def test_any_number_of_blocks_has_the_same_bits(blocks: int, runner: HostRunner) -> None:
     expected = result("together")
