@@ -74,12 +74,12 @@ def units(table: Any, calls: Any, training: bool) -> list[Unit]:
         elif kind in _ROW_WISE:
             found.append(Unit("row", *place, row=kind))
         else:
-            if not found or found[-1].kind == "row" or len(found[-1].links) == LINKS - 1:
+            if not found or found[-1].kind == "row" or len(found[-1].links) == LINKS:
                 found.append(Unit("elements", *place))
             found[-1].links.append(_link(record, int(call), training))
-    for unit in found:  # what goes into a product is needed, unless a link lies over it
-        if unit.kind == "product" and all(link.target != unit.target for link in unit.links):
-            unit.links.insert(0, Link(t.IDENTITY, 0.0, unit.target))
+    for unit in found:  # no derivative needs z once there is an output of a link
+        if unit.kind == "product" and not unit.links:
+            unit.links.append(Link(t.IDENTITY, 0.0, unit.target))
     return found
 
 

@@ -3,6 +3,7 @@
 import gc
 import threading
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,22 @@ def test_losses(stack: str, loss: type[nn.Loss], runner: HostRunner) -> None:
 def test_optimizers(optimizer: str, runner: HostRunner) -> None:
     how: dict[str, Any] = {"optimizer": OPTIMIZERS[optimizer], "dtype": "float64"}
     assert_close(result("graph", **how), result("numpy", **how))
+
+
+@pytest.mark.parametrize("library_from", [0, 2**28], ids=["library", "tiles"])
+def test_decay_of_weights_alone(
+    library_from: int, runner: HostRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As scikit-learn's alpha: divided by the rows of the minibatch."""
+    monkeypatch.setattr(program, "LIBRARY_FROM", library_from)
+    found = []
+    for backend in (CudaOnHost(), get_backend("numpy")):
+        made, loss = prepare(backend, dtype="float64")
+        made.plan.update = replace(
+            made.plan.update, decay_weights=3.0, decay_biases=0.5, decay_per_row=True
+        )
+        found.append(train(made, loss, bytes_like_images(ROWS), 1 / 255))
+    assert_close(*found)
 
 
 @pytest.mark.parametrize("way", WAYS)
