@@ -91,7 +91,7 @@ def test_decay_of_weights_alone(
             made.plan.update, decay_weights=3.0, decay_biases=0.5, decay_per_row=True
         )
         found.append(train(made, loss, bytes_like_images(ROWS), 1 / 255))
-    assert_close(*found)
+    assert_close(found[0], found[1])
 
 
 @pytest.mark.parametrize("way", WAYS)
