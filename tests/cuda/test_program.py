@@ -256,6 +256,19 @@ def test_predictions_of_data_on_the_host(runner: HostRunner) -> None:
     np.testing.assert_array_equal(out, expected)
 
 
+def test_no_recording_outlives_its_workspace(runner: HostRunner) -> None:
+    """A prediction of more rows makes a larger one, and gives the memory of the last one back."""
+    made, _ = prepare(CudaOnHost())
+    for n in (10, 20, 200, 10):
+        made.predict(bytes_like_images(n))
+    mine = program.held(made.plan)
+    assert [rows for rows, *_ in mine.forwards] == [200, 10]
+    first = mine.workspace(1).ctypes.data
+    for tasks in mine.forwards.values():
+        outputs = tasks.recording.tasks["chain"]["a"][:, 0]
+        assert ((first <= outputs) & (outputs < first + mine.workspace(1).nbytes)).all()
+
+
 def test_predictions_of_strided_and_no_rows(runner: HostRunner) -> None:
     made, loss = prepare(CudaOnHost())
     X = bytes_like_images(ROWS)
