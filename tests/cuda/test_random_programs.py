@@ -1,7 +1,7 @@
 """Programs drawn at random, each on NumPy and on the CPU's CUDA, whose results must agree.
 
-What nobody would think of combining: depth, widths, activations anywhere, orders that repeat or leave
-out rows, minibatches of any height, data in bytes or numbers, a library or not, any grid.
+What nobody would think of combining: depth, widths, activations anywhere, orders that repeat or
+leave out rows, minibatches of any height, data in bytes or numbers, a library or not, any grid.
 """
 
 import random
