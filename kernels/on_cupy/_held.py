@@ -88,7 +88,7 @@ class Held:
         self.forwards.clear()
         self._work = None
 
-    def in_order(self, n: int) -> Any:
+    def as_they_come(self, n: int) -> Any:
         """Return 0 ... n - 1, the order of rows that come as they are."""
         if self._rows is None or len(self._rows) < n:
             self._rows = runner().xp.arange(n, dtype=np.int64)

@@ -241,7 +241,7 @@ def _run_pieces(plan: Any, mine: Held, steps: tuple[int, int], scalars: Any, way
         piece: Piece = pieces[turn % 2]
         X = piece.bring(plan.X, order[here], mine)
         y = take_rows(plan.y, plan.order[here])
-        data = _Data(X, y, mine.in_order(len(X)), plan.row_losses[here])
+        data = _Data(X, y, mine.as_they_come(len(X)), plan.row_losses[here])
         rates = scalars[start - first : stop - first]
         _run(plan, mine, data, (0, stop - start), rates, way)
         piece.used = run.event(mine.stream)
@@ -293,7 +293,7 @@ def _predict(plan: Any, mine: Held, X: Any, out: Any) -> None:
         run.upload(X, host)
     X = plain(X)
     place = "bytes" if X.dtype == np.uint8 else "values"
-    order = run.address(mine.in_order(rows))
+    order = run.address(mine.as_they_come(rows))
     mine.set_range({place: run.address(X), "order": order, "height": rows})
     _launch_stages(plan, mine, tasks, 0)
     last = int(plan.table["target"][-1]) // plan.batch_size * rows

@@ -61,11 +61,6 @@ class Recording:
     items: list[Stage | Product] = field(default_factory=list)
 
     @property
-    def fused(self) -> bool:
-        """Whether no library takes part."""
-        return not any(isinstance(item, Product) for item in self.items)
-
-    @property
     def widest(self) -> int:
         """The most tiles of a stage."""
         return max(item.tiles for item in self.items if isinstance(item, Stage))
