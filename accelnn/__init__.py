@@ -17,6 +17,7 @@ _HOME: dict[str, str | None] = {
     "estimators": None,
     "nn": None,
     "optim": None,
+    "roofline": None,
     "Tensor": "autograd",
     "Parameter": "autograd",
     "no_grad": "graph",
@@ -25,6 +26,7 @@ _HOME: dict[str, str | None] = {
     "count_ops": "nn.counting",
     "train": "training",
     "explain": "engines",
+    "profile": "profiling",
     "Callback": "history",
     "History": "history",
     "save": "saving",
@@ -47,6 +49,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers
     from accelnn import estimators as estimators
     from accelnn import nn as nn
     from accelnn import optim as optim
+    from accelnn import roofline as roofline
     from accelnn.autograd import Parameter as Parameter
     from accelnn.autograd import Tensor as Tensor
     from accelnn.backends import get_backend as get_backend
@@ -63,6 +66,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers
     from accelnn.history import History as History
     from accelnn.nn.counting import count_ops as count_ops
     from accelnn.nn.init import manual_seed as manual_seed
+    from accelnn.profiling import profile as profile
     from accelnn.saving import load as load
     from accelnn.saving import save as save
     from accelnn.training import train as train

@@ -1,9 +1,11 @@
-"""The command line: ``accelnn backends | train | bench | data``."""
+"""The command line: ``accelnn backends | train | warmup | bench | data``."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -112,20 +114,55 @@ def mnist(to: str) -> None:
         click.echo(file)
 
 
-@main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
-def bench(pytest_arguments: tuple[str, ...]) -> None:
-    """Run the benchmark suites; further arguments go to pytest."""
-    for module in ("pytest", "pytest_benchmark"):
+@main.command()
+@click.option("--backend", "names", multiple=True, help="Repeat for several; default: all.")
+def warmup(names: tuple[str, ...]) -> None:
+    """Compile all kernels now, so that no fit waits for it: for containers and classrooms."""
+    from accelnn import mnist_job
+
+    try:
+        for status in mnist_job.choose(names):
+            if status.usable:
+                _warm_up(status.name)
+            elif names:
+                raise click.ClickException(f"{status.name}: {status.reason}. {status.remedy}")
+            else:
+                click.echo(f"{status.name}: cannot run here: {status.reason}")
+    except (AccelnnError, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _warm_up(name: str) -> None:
+    backend, started, compiled, found = accelnn.get_backend(name), time.perf_counter(), 0, 0
+    before = started
+    for what, is_new in backend.warm_up():
+        now = time.perf_counter()
+        if is_new:
+            click.echo(f"{name}: {what}, {now - before:.1f} s")
+        compiled, found, before = compiled + is_new, found + (not is_new), now
+    seconds = time.perf_counter() - started
+    if compiled + found == 0:
+        click.echo(f"{name}: has nothing to compile")
+    else:
+        click.echo(f"{name}: {compiled} compiled, {found} found compiled, {seconds:.1f} s")
+
+
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(arguments: tuple[str, ...]) -> None:
+    """Measure, compare, and write the report; "accelnn bench --help" says how."""
+    for module in ("pytest", "pytest_benchmark", "matplotlib", "jinja2"):
         if find_spec(module) is None:
             raise click.ClickException(
                 f"the bench needs {module}: python -m pip install 'accelnn[bench]'"
             )
-    folder = find_spec("accelnn.bench")
-    assert folder is not None
-    assert folder.origin is not None
-    command = [sys.executable, "-m", "pytest", str(Path(folder.origin).parent)]
-    sys.exit(subprocess.call([*command, "--benchmark-only", *pytest_arguments]))
+    with subprocess.Popen([sys.executable, "-m", "accelnn.bench", *arguments]) as child:
+        while True:
+            try:
+                code = child.wait()
+                sys.exit(code if code >= 0 else 128 - code)  # ended by a signal, as a shell has it
+            except KeyboardInterrupt:  # the bench says how to go on, and ends
+                child.send_signal(signal.SIGINT)
 
 
 def write_json(path: str, content: Any) -> None:

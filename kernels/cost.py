@@ -72,6 +72,16 @@ def per_element(mul: int = 0, add: int = 0, other: int = 0, arrays: int = 1) -> 
     return of_call
 
 
+class Shaped:
+    """Stands for an array of which only the shape is asked."""
+
+    def __init__(self, *shape: int) -> None:
+        self.shape = shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
 def size(x: Any) -> int:
     """Number of elements, from the shape alone (the array API allows ``x.size`` to be None)."""
     n = 1

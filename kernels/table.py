@@ -5,6 +5,8 @@ step-by-step runner and the compiled Numba program read them. A layer that enter
 code here, a row in both readers and kernels in all four folders.
 """
 
+from typing import Any
+
 import numpy as np
 
 LAYERS = (
@@ -43,3 +45,13 @@ RECORD = np.dtype(
         ("call", np.uint64),  # of dropout: counted up by each training step
     ]
 )
+
+
+def layer_name(table: Any, target: int) -> str:
+    """Return how a profile calls the layer that writes to ``target``.
+
+    "Linear 2" is the second Linear and what follows it, up to the next; "input" is what comes
+    before the first.
+    """
+    number = int(((table["kind"] == LINEAR) & (table["target"] <= target)).sum())
+    return f"Linear {number}" if number else "input"

@@ -15,7 +15,8 @@ ROWS = [
     {"errors", "paths", "graph"},
     {"kernels"},
     {"backends"},
-    {"autograd"},
+    {"autograd", "roofline", "tracing"},
+    {"profiling"},
     {"differences", "nn", "optim"},
     {"lowering", "checking", "history"},
     {"program"},
@@ -151,6 +152,8 @@ LIGHT = ["numba", "cupy", "sklearn", "scipy", "click", "rich", "llvmlite"]
         ("import accelnn; accelnn.train", LIGHT),
         ("import accelnn; accelnn.list_backends()", ["numba", "sklearn", "scipy", "click"]),
         ("import accelnn.datasets", LIGHT),
+        ("import accelnn\nwith accelnn.profile(): accelnn.Tensor([1.0])", LIGHT),
+        ("import accelnn; accelnn.roofline.ceilings", LIGHT),
         ("from accelnn import MLPClassifier", ["numba", "cupy", "click"]),
     ],
 )

@@ -1,6 +1,5 @@
 """The command line: tables, JSON, exit codes, and that a mistake is answered in words."""
 
-import importlib.util
 import json
 import re
 from collections.abc import Callable
@@ -345,7 +344,7 @@ def test_all_backends_start_from_the_same_weights(
         np.testing.assert_array_equal(array, starts[1][key])
 
 
-# data, bench, help -------------------------------------------------------------------------------
+# data, help ------------------------------------------------------------------------------------
 
 
 def test_data_mnist_fills_a_folder(
@@ -382,39 +381,11 @@ def test_data_mnist_without_a_network(
     assert "Missing option '--to'" in run("data", "mnist").output
 
 
-@pytest.mark.parametrize("missing", ["pytest", "pytest_benchmark"])
-def test_bench_without_its_libraries(
-    missing: str, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    find = importlib.util.find_spec
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == missing else find(name))
-    result = run("bench")
-    assert result.exit_code == 1
-    said = f"Error: the bench needs {missing}: python -m pip install 'accelnn[bench]'"
-    assert said in result.output
-
-
-def test_bench_hands_its_arguments_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    called = []
-
-    def call(command: list[str]) -> int:
-        called.append(command)
-        return 3
-
-    monkeypatch.setattr(cli, "find_spec", lambda name: importlib.util.find_spec("accelnn.bench"))
-    monkeypatch.setattr("subprocess.call", call)
-    result = run("bench", "-k", "matmul", "--benchmark-save=x")
-    assert result.exit_code == 3
-    assert called[0][1:3] == ["-m", "pytest"]
-    assert Path(called[0][3]).name == "bench"
-    assert called[0][4:] == ["--benchmark-only", "-k", "matmul", "--benchmark-save=x"]
-
-
 def test_help_and_version(run: Run) -> None:
     for option in ("-h", "--help"):
         result = run(option)
         assert result.exit_code == 0
-        for command in ("backends", "train", "bench", "data"):
+        for command in ("backends", "train", "warmup", "bench", "data"):
             assert f"\n  {command} " in result.output
     assert run("--version").output == f"accelnn, version {accelnn.__version__}\n"
     for option in ("data", "epochs", "optimizer", "batch-size", "backend", "seed", "precision"):

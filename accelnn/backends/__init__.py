@@ -15,6 +15,7 @@ from typing import Any, cast
 from accelnn.backends.base import Backend as Backend
 from accelnn.backends.base import Status as Status
 from accelnn.backends.base import on_gpu
+from accelnn.backends.watching import Log, unwatch, watch
 from accelnn.errors import BackendUnavailable
 
 #: Name -> "module:class", imported when first asked for, or the class itself.
@@ -25,6 +26,8 @@ _REGISTRY: dict[str, str | type[Backend]] = {
 }
 _instances: dict[str, Backend] = {}
 _lock = threading.RLock()  # a backend may ask for the one it builds on
+_watched: dict[int, Backend] = {}  # those that a profile listens to
+_log: Log | None = None  # of the profile that runs
 _chosen: ContextVar[Backend | None] = ContextVar("accelnn_backend", default=None)
 
 #: A fit of less work than this is done before Numba is even imported (about 0.5 s with a warm
@@ -81,6 +84,7 @@ def get_backend(name: str | Backend) -> Backend:
             made_by = _backend_class(known)
             if name not in _instances:
                 _instances[name] = made_by.on_device(number) if colon else made_by()
+                _watch_all()
         except ModuleNotFoundError as error:
             raise _not_installed(name, error) from error
         except BackendUnavailable:
@@ -90,6 +94,42 @@ def get_backend(name: str | Backend) -> Backend:
             remedy = "Run pip check; it names the versions that do not fit each other"
             raise BackendUnavailable(name, reason, remedy) from error
         return _instances[name]
+
+
+@contextmanager
+def watched_by(log: Log) -> Iterator[None]:
+    """Let a log hear of all backends that ``get_backend`` knows, and of those made inside.
+
+    Raises
+    ------
+    RuntimeError
+        Where another log listens already.
+    """
+    global _log
+    with _lock:
+        if _log is not None:
+            raise RuntimeError("a profile is running already; profiles do not nest")
+        _log = log
+    try:
+        with _lock:
+            _watch_all()
+        yield
+    finally:
+        with _lock:
+            for backend in _watched.values():
+                unwatch(backend)
+            _watched.clear()
+            _log = None
+        log.close()
+
+
+def _watch_all() -> None:
+    if _log is None:
+        return
+    for backend in _instances.values():
+        if id(backend) not in _watched:
+            _watched[id(backend)] = backend
+            watch(backend, _log)
 
 
 def _backend_class(name: Any) -> type[Backend]:

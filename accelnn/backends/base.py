@@ -1,16 +1,17 @@
 """What a backend is: a namespace for arrays, the kernels, and a way to run a program."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from accelnn import kernels
-from accelnn.backends import stepper
+from accelnn.backends import stepper, watching
 from accelnn.backends.plan import Plan
 from accelnn.errors import BackendUnavailable
 
@@ -128,7 +129,7 @@ class Backend:
         """
         changed = copy(self)
         for name in kernels.NAMES:
-            setattr(changed, name, around(name, getattr(self, name)))
+            setattr(changed, name, around(name, getattr(changed, name)))
         vars(changed).update(reads_bytes=False, precisions=("float32",))  # as a stepper's kernels
         changed.run_steps = stepper.run_steps.__get__(changed)  # type: ignore[method-assign]
         changed.run_forward = stepper.run_forward.__get__(changed)  # type: ignore[method-assign]
@@ -137,6 +138,7 @@ class Backend:
     def __copy__(self) -> "Backend":
         twin = object.__new__(type(self))
         vars(twin).update(vars(self))
+        watching.restore(vars(twin))  # a copy is not watched, and outlives the profile
         return twin
 
     # Arrays -----------------------------------------------------------------------------------
@@ -187,6 +189,13 @@ class Backend:
         """Return a context in which ``say`` is called once if the backend compiles something."""
         return nullcontext()
 
+    def warm_up(self) -> Iterator[tuple[str, bool]]:
+        """Compile ahead of time, one thing after another; yield its name, and whether it was new.
+
+        What was not new was in the cache already. A backend that compiles nothing yields nothing.
+        """
+        return iter(())
+
     # Programs ---------------------------------------------------------------------------------
 
     def run_steps(self, plan: Plan, first: int, last: int, scalars: Any) -> None:
@@ -200,6 +209,38 @@ class Backend:
     def release(self, plan: Plan) -> None:
         """Give up what this backend keeps with a plan; a program that is closed calls it."""
         plan.views.clear()
+
+    # Profiles ---------------------------------------------------------------------------------
+
+    def watched(self, log: watching.Log) -> dict[str, Any]:
+        """Return the attributes that an instance has while a profile listens (``watching.py``).
+
+        Its programs run step by step, through kernels that are timed one by one.
+        """
+        around, whole = self.timer(log), type(self).run_steps is Backend.run_steps
+
+        def run_steps(plan: Plan, first: int, last: int, scalars: Any) -> None:
+            if not whole:
+                log.by_kernel.add(self.name)
+            with self.scope(), self.memory_guard():
+                stepper.run_steps(self, log.mine(plan, watch=log), first, last, scalars)
+
+        def run_forward(plan: Plan, X: Any, out: Any) -> None:
+            if not whole:
+                log.by_kernel.add(self.name)
+            with self.scope(), self.memory_guard():
+                stepper.run_forward(self, log.mine(plan, watch=log), X, out)
+
+        def release(plan: Plan) -> None:
+            log.forget(plan)
+            type(self).release(self, plan)
+
+        timed = {name: around(name, getattr(self, name)) for name in kernels.NAMES}
+        return {**timed, "run_steps": run_steps, "run_forward": run_forward, "release": release}
+
+    def timer(self, log: watching.Log) -> Callable[[str, Kernel], Kernel]:
+        """Return what makes a kernel of a name report to a log how long each call took."""
+        return partial(watching.timed, log, self.name)
 
     @classmethod
     def status(cls) -> Status:

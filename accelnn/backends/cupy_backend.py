@@ -1,13 +1,15 @@
 """CuPy: NVIDIA GPUs. Nothing here touches CUDA before a backend object is made."""
 
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
 from accelnn import kernels
-from accelnn.backends import device_memory
+from accelnn.backends import device_memory, watching
 from accelnn.backends.base import Backend, Kernel, Status, on_gpu
 from accelnn.backends.cupy_probe import probe
+from accelnn.backends.cupy_timing import Timer
 from accelnn.backends.plan import Plan
 from accelnn.errors import BackendUnavailable
 from accelnn.kernels.on_cupy import program
@@ -117,6 +119,13 @@ class CupyBackend(Backend):
         with self.scope():
             self.xp.cuda.get_current_stream().synchronize()
 
+    def warm_up(self) -> Iterator[tuple[str, bool]]:
+        """Compile all modules for this device, in all their types."""
+        from accelnn.kernels.on_cupy import warming
+
+        with self.scope():
+            yield from warming.warm_up()
+
     # Memory -----------------------------------------------------------------------------------
 
     def memory_guard(self) -> Any:
@@ -154,6 +163,10 @@ class CupyBackend(Backend):
         """Wait for what runs, and give up streams, graphs and buffers."""
         with self.scope():
             program.release(plan)
+
+    def timer(self, log: watching.Log) -> Callable[[str, Kernel], Kernel]:
+        """Return what puts a kernel between two events, and into an NVTX range."""
+        return Timer(self, log).around
 
     @classmethod
     def status(cls) -> Status:

@@ -3,13 +3,14 @@
 import math
 import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar
 
 import numpy as np
 
+from accelnn.backends import watching
 from accelnn.backends.base import Status
 from accelnn.backends.numpy_backend import NumpyBackend, cores, cpu_name
 from accelnn.backends.plan import Plan
@@ -48,6 +49,18 @@ class NumbaBackend(NumpyBackend):
 
         return announce(say)
 
+    def warm_up(self) -> Iterator[tuple[str, bool]]:
+        """Compile every kernel, and all that programs call, in both types.
+
+        Raises
+        ------
+        OSError
+            Where compiled code cannot be kept.
+        """
+        from accelnn.kernels.on_numba import warming
+
+        return warming.warm_up()
+
     def run_steps(self, plan: Plan, first: int, last: int, scalars: Any) -> None:
         """Train on minibatches ``first`` to ``last`` in one compiled call."""
         from accelnn.kernels.on_numba import program
@@ -59,6 +72,24 @@ class NumbaBackend(NumpyBackend):
         from accelnn.kernels.on_numba import program
 
         program.run_forward(plan, X, out)
+
+    def watched(self, log: watching.Log) -> dict[str, Any]:
+        """As for any backend, but programs stay one compiled call, with a clock in it."""
+        from accelnn.kernels.on_numba import timed
+
+        def run_steps(plan: Plan, first: int, last: int, scalars: Any) -> None:
+            def run(mine: Plan, report: Any) -> None:
+                timed.run_steps(mine, first, last, scalars, report)
+
+            watching.compiled(log, self.name, f"steps {first} to {last - 1}", plan, run)
+
+        def run_forward(plan: Plan, X: Any, out: Any) -> None:
+            def run(mine: Plan, report: Any) -> None:
+                timed.run_forward(mine, X, out, report)
+
+            watching.compiled(log, self.name, f"outputs of {len(X)} rows", plan, run)
+
+        return super().watched(log) | {"run_steps": run_steps, "run_forward": run_forward}
 
     @classmethod
     def status(cls) -> Status:

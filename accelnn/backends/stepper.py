@@ -38,12 +38,16 @@ def run_steps(backend: "Backend", plan: Plan, first: int, last: int, scalars: An
     n, dropouts = len(plan.order), plan.table["kind"] == t.DROPOUT
     loss = getattr(backend, t.LOSSES[plan.loss])
     loss_backward = getattr(backend, t.LOSSES[plan.loss] + "_backward")
+    on_host = _stays_on_host(plan, plan.X)
+    as_bytes = plan.X.dtype == np.uint8
     for step in range(first, last):
         start, stop = step * plan.batch_size, min((step + 1) * plan.batch_size, n)
         v = _views(backend, plan, stop - start)
         chosen = plan.order[start:stop]
-        if _stays_on_host(plan, plan.X):
-            v.batch[...] = backend.asarray(plan.X[backend.to_numpy(chosen)])
+        if on_host:
+            _fill(backend, plan, v.batch, plan.X[backend.to_numpy(chosen)])
+        elif as_bytes:
+            _fill(backend, plan, v.batch, backend.take_rows(plan.X, chosen))
         else:
             backend.take_rows(plan.X, chosen, out=v.batch)
         target = backend.take_rows(plan.y, chosen)
@@ -63,10 +67,17 @@ def run_forward(backend: "Backend", plan: Plan, X: Any, out: Any) -> None:
     for start in range(0, len(X), plan.batch_size):
         stop = min(start + plan.batch_size, len(X))
         v = _views(backend, plan, stop - start)
-        v.batch[...] = backend.asarray(X[start:stop]) if _stays_on_host(plan, X) else X[start:stop]
+        _fill(backend, plan, v.batch, X[start:stop])
         for layer in v.layers:
             layer.forward(False)
         out[start:stop] = v.output
+
+
+def _fill(backend: "Backend", plan: Plan, batch: Any, rows: Any) -> None:
+    """Write rows of X to the minibatch, those of bytes multiplied as the network sees them."""
+    batch[...] = backend.asarray(rows) if _stays_on_host(plan, rows) else rows
+    if rows.dtype == np.uint8:
+        batch *= plan.input_scale
 
 
 def _stays_on_host(plan: Plan, X: Any) -> bool:
@@ -132,12 +143,22 @@ def _make_views(backend: "Backend", plan: Plan, rows: int) -> _Views:
             layer = _dropout(backend, r, x, y, delta)
         else:
             layer = _activation(backend, kind, float(r["scalar"][0]), x, y, delta)
-        layers.append(layer if i >= first_linear else layer._replace(backward=None))
+        layer = layer if i >= first_linear else layer._replace(backward=None)
+        layers.append(_named(plan, int(r["target"][0]), layer))
     weights = backend.empty((rows,), plan.params.dtype)
     weights[...] = plan.loss_weight(rows)
     batch = view(plan.work, 0, rows, plan.n_in)
     output = view(plan.work, int(plan.table["target"][-1]), rows, plan.n_out)
     return _Views(batch, output, output_delta, weights, layers[::-1])
+
+
+def _named(plan: Plan, target: int, layer: _Layer) -> _Layer:
+    """Return the layer itself, or where a profile runs the plan, one that says which it is."""
+    if "watch" not in plan.views:
+        return layer
+    name, named = t.layer_name(plan.table, target), plan.views["watch"].named
+    back = layer.backward
+    return _Layer(named(name, layer.forward), back and named(name, back))
 
 
 def _linear(backend: "Backend", arrays: Any, weights: Any, biases: Any) -> _Layer:

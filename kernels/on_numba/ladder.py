@@ -2,7 +2,7 @@
 
 Every rung computes ``out = a @ b`` for arrays in C order, (n, k), (k, m) and (n, m), of one dtype.
 All do the same n m k multiplications and additions; what differs is the time they wait for memory,
-and how many are done at once. ``accelnn.bench.ladder`` measures the gain of each rung. Nothing else
+and how many are done at once. ``accelnn bench matmul`` measures the gain of each rung. Nothing else
 uses them.
 """
 

@@ -5,6 +5,7 @@ A job is given, for each of its parts and for a part that does all alone, two re
 """
 
 import threading
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -24,18 +25,18 @@ from accelnn.kernels.on_numba.pointers import (
 )
 from accelnn.kernels.on_numba.recording import (
     GRADIENT_ROOM,
-    WORDS,
     record_forward,
     record_step,
 )
+from accelnn.kernels.on_numba.tape import WORDS
 from accelnn.kernels.on_numba.threads import pool, run_job, threads_for
 from accelnn.kernels.table import DROPOUT
 
 #: Words of a part in a job's arguments: two recordings, each an address, a number of operations and
-#: how often it is replayed, and the address of the frame.
-_PART = 8
-_FRAME_WORDS = len(FRAME)
-_BARRIER, _PARTS, _X, _OUT = (FRAME.index(name) for name in ("barrier", "parts", "x", "out"))
+#: how often it is replayed, the address of the frame, and that of a profile's times (``timed.py``).
+PART = 8
+FRAME_WORDS = len(FRAME)
+BARRIER, PARTS, _X, _OUT = (FRAME.index(name) for name in ("barrier", "parts", "x", "out"))
 #: Rows that a part predicts at a time.
 HEIGHT = 128
 #: Predictions of so many different heights are remembered.
@@ -49,9 +50,9 @@ def replay(part: Any, parts: Any, barrier: Any, w: Any, scratch: Any) -> None:
         if part > 0:
             return
         who = w[0]
-    mine = at(w, 1 + who * _PART)
+    mine = at(w, 1 + who * PART)
     frame, room = typed(mine[6], INT64), at(scratch, part * SCRATCH)
-    frame[_BARRIER], frame[_PARTS] = barrier, parts
+    frame[BARRIER], frame[PARTS] = barrier, parts
     before = flush_subnormals()
     for half in range(2):
         first, count, times = typed(mine[3 * half], INT64), mine[3 * half + 1], mine[3 * half + 2]
@@ -59,8 +60,8 @@ def replay(part: Any, parts: Any, barrier: Any, w: Any, scratch: Any) -> None:
             for i in range(count):
                 words = at(first, i * WORDS)
                 call_address(words[0], (words, frame, room))
-            for i in range(_FRAME_WORDS):
-                frame[i] += frame[_FRAME_WORDS + i]
+            for i in range(FRAME_WORDS):
+                frame[i] += frame[FRAME_WORDS + i]
     restore(before)
 
 
@@ -70,12 +71,12 @@ def replay_address(dtype: Any) -> int:
     return job(replay, dtype)
 
 
-class _Job:
-    """The arguments of a replay, filled part by part."""
+class Job:
+    """The arguments of a replay, filled part by part; a profile has a kind of its own."""
 
     def __init__(self, parts: int) -> None:
         self.parts = parts
-        self.words = np.zeros(1 + (parts + 1) * _PART, np.int64)
+        self.words = np.zeros(1 + (parts + 1) * PART, np.int64)
         self.words[0] = parts
         self.frames: list[Any] = []
         self._held: list[Any] = []
@@ -84,10 +85,10 @@ class _Job:
         self, part: int, tapes: list[tuple[Any, int]], frame: dict[str, tuple[int, int]]
     ) -> None:
         """Give a part its recordings, how often, and the frame: values and what a step adds."""
-        memory = np.zeros((2, _FRAME_WORDS), np.int64)
+        memory = np.zeros((2, FRAME_WORDS), np.int64)
         for name, values in frame.items():
             memory[:, FRAME.index(name)] = values
-        mine = self.words[1 + part * _PART :]
+        mine = self.words[1 + part * PART :]
         for half, (tape, times) in enumerate(tapes):
             mine[3 * half : 3 * half + 3] = tape.ctypes.data, tape.size // WORDS, times
         mine[6] = memory.ctypes.data
@@ -99,8 +100,10 @@ class _Job:
         run_job(replay_address(dtype), self.words, scratch, self.parts)
 
 
-def run_steps(plan: Any, first: int, last: int, scalars: Any) -> None:
-    """Train on minibatches first ... last - 1 of a ``Plan``."""
+def run_steps(
+    plan: Any, first: int, last: int, scalars: Any, make: Callable[[int], Job] = Job
+) -> None:
+    """Train on minibatches first ... last - 1 of a ``Plan``; ``make(parts)`` returns the job."""
     dtype, height = plan.params.dtype, plan.batch_size
     parts = threads_for(6.0 * plan.params.size * height)
     if first == last:
@@ -122,7 +125,7 @@ def run_steps(plan: Any, first: int, last: int, scalars: Any) -> None:
         "labels" if classes else "targets": (y.ctypes.data, 0),
     }
     short = order.size - (last - 1) * height if last * height > order.size else 0
-    replays = _Job(parts)
+    replays = make(parts)
     for part in range(parts + 1):  # the last one is alone
         who = (part, parts) if part < parts else (0, 1)
         tapes = [(_step(plan, height, who), last - first - (short > 0))]
@@ -169,7 +172,7 @@ def _room(plan: Any, name: str, size: int, dtype: Any) -> Any:
     return plan.views[name]
 
 
-def run_forward(plan: Any, X: Any, out: Any) -> None:
+def run_forward(plan: Any, X: Any, out: Any, make: Callable[[int], Job] = Job) -> None:
     """Write the outputs for all rows of X to out."""
     n, dtype = len(X), plan.params.dtype
     if n == 0:
@@ -179,20 +182,20 @@ def run_forward(plan: Any, X: Any, out: Any) -> None:
     key = ("predictor", threading.get_ident(), parts)
     predictor = plan.views.get(key)
     if predictor is None or predictor.params is not plan.params:
-        predictor = plan.views[key] = _Predictor(plan, parts)
+        predictor = plan.views[key] = _Predictor(plan, parts, make)
     predictor.run(plan, X, out)
 
 
 class _Predictor:
     """What predictions of one thread need, kept: the outputs of the layers, and recordings."""
 
-    def __init__(self, plan: Any, parts: int) -> None:
+    def __init__(self, plan: Any, parts: int, make: Callable[[int], Job]) -> None:
         dtype = plan.params.dtype
-        self.parts, self.params = parts, plan.params
+        self.parts, self.params, self.make = parts, plan.params, make
         self.widths = plan.work.size // plan.batch_size
         self.work = np.zeros(parts * HEIGHT * self.widths, dtype)
         self.scratch = np.zeros(parts * SCRATCH + LINE, dtype)
-        self.jobs: dict[Any, tuple[_Job, list[int]]] = {}
+        self.jobs: dict[Any, tuple[Job, list[int]]] = {}
 
     def run(self, plan: Any, X: Any, out: Any) -> None:
         """Predict; only where X and out lie is new if as many rows have been predicted before."""
@@ -208,7 +211,7 @@ class _Predictor:
             frame[_X], frame[_OUT] = x_at + first * row, out_at + first * out_row
         replays.run(X.dtype, self.scratch)
 
-    def _job(self, plan: Any, n: int, strides: tuple[int, int]) -> tuple[_Job, list[int]]:
+    def _job(self, plan: Any, n: int, strides: tuple[int, int]) -> tuple[Job, list[int]]:
         """Return the job for n rows, and the first row of each part."""
         parts, size = self.parts, self.work.itemsize
         together = n < MR * parts  # too few rows for each part to have its own
@@ -216,7 +219,7 @@ class _Predictor:
         blocks = -(-n // HEIGHT) if alone else parts * -(-n // (parts * HEIGHT))
         height = -(-n // blocks)
         blocks = -(-n // height)
-        replays, rows = _Job(parts), []
+        replays, rows = self.make(parts), []
         for part in range(parts + 1):  # the last one is alone
             single = part == parts
             first, stop = (0, blocks) if single or together else _cut(blocks, part, parts)

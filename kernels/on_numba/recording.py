@@ -20,17 +20,15 @@ Which tests tell: ``tests/program/test_same_weights.py``, and ``tests/kernels/te
 one, two, three and five threads.
 """
 
-import struct
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from accelnn.kernels.on_numba._jit import in_python
 from accelnn.kernels.on_numba.gemm import MR, takes_dots
-from accelnn.kernels.on_numba.microkernel import TILES
-from accelnn.kernels.on_numba.operations import address
 from accelnn.kernels.on_numba.pointers import LINE
-from accelnn.kernels.on_numba.threads import share
+from accelnn.kernels.on_numba.tape import WORDS as WORDS
+from accelnn.kernels.on_numba.tape import Block, Recording, bits
 from accelnn.kernels.table import (
     BINARY_CROSS_ENTROPY,
     CROSS_ENTROPY,
@@ -57,130 +55,10 @@ LOSSES = {
     BINARY_CROSS_ENTROPY: "binary_cross_entropy",
     SQUARED_ERROR: "squared_error",
 }
-#: Words of an operation: its address and its arguments.
-WORDS = 20
-#: Panels of B that are used, and what they yield followed up, at a time; more for few rows, up to
-#: so many bytes of the result.
-STRIP, STRIP_BYTES = 2, 49152
 #: Columns of a gradient that are computed at a time, and elements.
 WIDE, GRADIENT = 2048, 12288
 #: Room for them.
 GRADIENT_ROOM = max(GRADIENT, WIDE * MR)
-
-
-class Block(NamedTuple):
-    """What a part computes of a matrix."""
-
-    row: int
-    row_end: int
-    column: int
-    column_end: int
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return self.row_end - self.row
-
-    @property
-    def columns(self) -> int:
-        """Number of columns."""
-        return self.column_end - self.column
-
-
-def bits(x: float) -> int:
-    """The bits of a float64, as an integer."""
-    return int(struct.unpack("<q", struct.pack("<d", x))[0])
-
-
-class Recording:
-    """The operations of one part.
-
-    Attributes
-    ----------
-    rows : int
-        Height of the minibatch.
-    height : int
-        Rows for which there is room in ``work``.
-    work : int
-        Address of the layers' outputs.
-    gradient : int
-        Address of room for some rows of a gradient, this part's own.
-    """
-
-    def __init__(self, plan: Any, rows: int, part: int, parts: int, height: int, work: int) -> None:
-        dtype = plan.params.dtype
-        self.plan, self.rows, self.part, self.parts = plan, rows, part, parts
-        self.height, self.work, self.size = height, work, int(dtype.itemsize)
-        self.params = int(plan.params.ctypes.data)
-        self.vector = TILES.vector_bytes // self.size
-        self.by_columns, self.gradient = False, 0
-        self._operations: list[tuple[int, ...]] = []
-
-    def add(self, name: str, *words: int) -> None:
-        """Write an operation down."""
-        self._operations.append((address(name, self.plan.params.dtype), *words))
-
-    def wait(self) -> None:
-        """Let all parts come here."""
-        if self.parts > 1:
-            self.add("wait")
-
-    def words(self) -> Any:
-        """Return what was written down, as a flat array."""
-        found = np.zeros((len(self._operations), WORDS), np.int64)
-        for row, operation in zip(found, self._operations, strict=True):
-            row[: len(operation)] = operation
-        return found.reshape(-1)
-
-    def place(self, offset: int) -> int:
-        """Address of an output in ``work``; ``offset`` is a record's source or target."""
-        layer: int = offset // self.plan.batch_size
-        return self.work + layer * self.height * self.size
-
-    def cut(self, size: int, unit: int) -> tuple[int, int]:
-        """Return this part's share of ``size`` elements."""
-        start, stop = in_python(share)(size, unit, self.part, self.parts)
-        return start, stop
-
-    def is_wide(self, columns: int) -> bool:
-        """Whether there are columns enough to cut by columns."""
-        return self.parts > 1 and columns >= 2 * self.vector * self.parts
-
-    def own(self, columns: int) -> Block:
-        """What this part computes of a matrix as high as the minibatch."""
-        if self.by_columns:
-            return Block(0, self.rows, *self.cut(columns, self.vector))
-        return Block(*self.cut(self.rows, 1), 0, columns)
-
-    def strips(self, block: Block) -> list[Block]:
-        """Cut a block into strips of columns that stay in the cache."""
-        nr = TILES.vectors * self.vector
-        step = max(STRIP * nr, STRIP_BYTES // (max(block.rows, 1) * self.size) // nr * nr)
-        starts = range(block.column, block.column_end, step)
-        ends = (min(start + step, block.column_end) for start in starts)
-        return [Block(block.row, block.row_end, *ends) for ends in zip(starts, ends, strict=True)]
-
-    def inside(self, address: int, width: int, block: Block) -> int:
-        """Address of a block's first element in a matrix of ``width`` columns."""
-        return address + (block.row * width + block.column) * self.size
-
-    def multiply(
-        self,
-        a: tuple[int, int, int],
-        b: tuple[int, int, int],
-        out: tuple[int, int],
-        shape: tuple[int, int, int],
-        dots: bool,
-        ahead: tuple[int, ...] = (),
-    ) -> None:
-        """``out = a @ b``, each an address and strides; ``ahead`` is the end of ``gemm.WORDS``."""
-        if shape[0] > 0 and shape[2] > 0:
-            self.add("gemm", *a, *b, *out, *shape, dots, *ahead)
-
-    def places(self, first: int) -> list[int]:
-        """Addresses of parameter number ``first`` and of its states."""
-        arrays = (self.plan.params, *self.plan.states)
-        return [int(x.ctypes.data) + first * self.size for x in arrays]
 
 
 def record_step(plan: Any, rows: int, part: int, parts: int, room: dict[str, int]) -> Any:
@@ -204,6 +82,7 @@ def record_step(plan: Any, rows: int, part: int, parts: int, room: dict[str, int
     answers = (room["labels"] + first * 8, room["targets"] + row)
     results = (ping + row, room["weights"] + first * size)
     words = (bits(scale), output + row, *answers, *results, stop - first, n_out, first)
+    rec.where = None, ""
     rec.add(LOSSES[plan.loss], *words)
     _backward(rec, ping, pong)
     rec.wait()
@@ -215,6 +94,7 @@ def record_forward(plan: Any, rows: int, part: int, parts: int, height: int, wor
     rec = Recording(plan, rows, part, parts, height, work)
     rec.add("fetch", *rec.cut(rows, 1), work, plan.n_in)
     output = _forward(rec, work, plan.n_in, training=False)
+    rec.where = None, ""
     mine = rec.own(plan.n_out)
     offset = rec.inside(0, plan.n_out, mine)
     words = (output + offset, plan.n_out, offset // rec.size, mine.rows, mine.columns)
@@ -232,7 +112,7 @@ def _forward(rec: Recording, x: int, x_row: int, training: bool) -> int:
         if followed:  # done, strip by strip, with the product before
             followed = False
             continue
-        y = rec.place(int(r["target"]))
+        y, rec.where = rec.place(int(r["target"])), (r, "forward")
         if i > 0:
             x, x_row = rec.place(int(r["source"])), n_in
         if kind == LINEAR:
@@ -305,6 +185,7 @@ def _backward(rec: Recording, delta: int, other: int) -> None:
         if followed:  # done, strip by strip, with the product before
             followed = False
             continue
+        rec.where = r, "input"
         if kind != LINEAR:
             if kind in (SOFTMAX, LOG_SOFTMAX) and rec.by_columns:
                 rec.wait()
@@ -334,7 +215,7 @@ def _backward(rec: Recording, delta: int, other: int) -> None:
         for strip in rec.strips(rec.own(n_in)):
             a = delta + strip.row * n_out * rec.size, n_out, 1
             b = rec.params + (int(r["weight"]) + strip.column * n_out) * rec.size, 1, n_out
-            out = rec.inside(other, n_in, strip), n_in
+            out, rec.where = (rec.inside(other, n_in, strip), n_in), (r, "input")
             rec.multiply(a, b, out, (strip.rows, n_out, strip.columns), dots)
             if followed:
                 _activate_backward(rec, before, other, strip)
@@ -348,6 +229,7 @@ def _backward(rec: Recording, delta: int, other: int) -> None:
 
 def _activate_backward(rec: Recording, r: Any, delta: int, block: Block) -> None:
     """``delta <- delta · g'`` of a block, from the layer's output."""
+    rec.where = r, ""
     width = int(r["n_out"])
     d, a = (rec.inside(x, width, block) for x in (delta, rec.place(int(r["target"]))))
     known = (int(r["kind"]), bits(r["scalar"]), d, width, a, width)
@@ -356,7 +238,7 @@ def _activate_backward(rec: Recording, r: Any, delta: int, block: Block) -> None
 
 def _bias_step(rec: Recording, r: Any, delta: int, start: int, stop: int) -> None:
     """``b <- b - step(Σᵢ delta[i])`` for elements start ... stop - 1."""
-    n_out, bias = int(r["n_out"]), int(r["bias"])
+    n_out, bias, rec.where = int(r["n_out"]), int(r["bias"]), (r, "")
     gradient = int(rec.plan.grads.ctypes.data) + (bias + start) * rec.size
     if start < stop:
         rec.add("sum_rows", delta + start * rec.size, n_out, rec.rows, stop - start, gradient)
@@ -367,6 +249,7 @@ def _bias_step(rec: Recording, r: Any, delta: int, start: int, stop: int) -> Non
 def _weights_step(rec: Recording, r: Any, x: int, delta: int, block: Block) -> None:
     """``W <- W - step(xᵀ @ delta)`` for a block of W, a few rows at a time."""
     plan, n_in, n_out, weight = rec.plan, int(r["n_in"]), int(r["n_out"]), int(r["weight"])
+    rec.where = r, "weights"
     dots = in_python(takes_dots)(n_in, n_out, n_in, n_out, 1)
     stored = plan.update.kind == NO_UPDATE
     for j in range(block.column, block.column_end, WIDE):
