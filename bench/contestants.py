@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from accelnn import nn
 from accelnn.bench.networks import BATCH, RATES, WIDTHS, PlainLoop, program, weights
 
 BETAS, EPS = (0.9, 0.999), 1e-8
+Widths: TypeAlias = tuple[int, ...]
 
 
 class Contestant:
@@ -28,6 +29,10 @@ class Contestant:
     optimizer : {"sgd", "adam"}
     X : (n, features) float array
     y : (n,) int64 array
+    widths : tuple of int
+        Of the network; the data say how many inputs there are.
+    batch : int
+        Rows of a minibatch.
 
     Attributes
     ----------
@@ -55,8 +60,10 @@ class Contestant:
 class Plain(Contestant):
     """The loop by hand of ``networks.py``."""
 
-    def __init__(self, optimizer: str, X: Any, y: Any) -> None:
-        self.loop = PlainLoop(optimizer, X, y)
+    def __init__(
+        self, optimizer: str, X: Any, y: Any, widths: Widths = WIDTHS, batch: int = BATCH
+    ) -> None:
+        self.loop = PlainLoop(optimizer, X, y, widths=widths, batch=batch)
 
     def train(self, order: Any) -> None:  # noqa: D102
         self.loop.run(order)
@@ -69,8 +76,17 @@ class Plain(Contestant):
 class Ours(Contestant):
     """Program of accelnn on one of its backends."""
 
-    def __init__(self, backend: str, optimizer: str, X: Any, y: Any) -> None:
-        self.made, self.rate = program(backend, optimizer, X, y), RATES[optimizer]
+    def __init__(
+        self,
+        backend: str,
+        optimizer: str,
+        X: Any,
+        y: Any,
+        widths: Widths = WIDTHS,
+        batch: int = BATCH,
+    ) -> None:
+        self.made = program(backend, optimizer, X, y, widths=widths, batch=batch)
+        self.rate = RATES[optimizer]
 
     def train(self, order: Any) -> None:  # noqa: D102
         made = self.made
@@ -101,14 +117,24 @@ class OursNumba(Ours):
         super().__init__("numba", *given)
 
 
+class OursCupy(Ours):
+    """accelnn on the GPU, where the data lie too."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__("cupy", *given)
+
+
 class TorchEager(Contestant):
     """PyTorch as its tutorials write it, with the optimizers' fused kernels."""
 
-    def __init__(self, optimizer: str, X: Any, y: Any) -> None:
-        torch = self.torch = import_module("torch")
+    def __init__(
+        self, optimizer: str, X: Any, y: Any, widths: Widths = WIDTHS, batch: int = BATCH
+    ) -> None:
+        self.batch, self.torch = batch, import_module("torch")
+        torch = self.torch
         self.X, self.y = torch.from_numpy(X), torch.from_numpy(np.asarray(y, np.int64))
         layers = []
-        for w, b in weights(X.shape[1], X.dtype):
+        for w, b in weights(X.shape[1], X.dtype, widths):
             linear = torch.nn.Linear(*w.shape, dtype=self.X.dtype)
             with torch.no_grad():  # copied, so that the storage stays PyTorch's own, (out, in)
                 linear.weight.copy_(torch.from_numpy(w.T))
@@ -122,7 +148,7 @@ class TorchEager(Contestant):
 
     def train(self, order: Any) -> None:  # noqa: D102
         total = 0.0
-        for rows in self.torch.from_numpy(order).split(BATCH):
+        for rows in self.torch.from_numpy(order).split(self.batch):
             self.rule.zero_grad(set_to_none=True)
             loss = self.criterion(self.model(self.X[rows]), self.y[rows])
             loss.backward()
@@ -137,13 +163,17 @@ class TorchEager(Contestant):
 class JaxScan(Contestant):
     """JAX with all full minibatches of an epoch in one compiled scan; data and state stay in it."""
 
-    def __init__(self, optimizer: str, X: Any, y: Any) -> None:
-        jax = import_module("jax")
+    def __init__(
+        self, optimizer: str, X: Any, y: Any, widths: Widths = WIDTHS, batch: int = BATCH
+    ) -> None:
+        jax, self.batch = import_module("jax"), batch
         jax.config.update("jax_platforms", "cpu")
         jax.config.update("jax_enable_x64", X.dtype == np.float64)  # off, it makes float32 of it
         self.jax, self.np = jax, import_module("jax.numpy")
         self.X, self.y = self.np.asarray(X), self.np.asarray(y)
-        parameters = [self.np.asarray(p) for pair in weights(X.shape[1], X.dtype) for p in pair]
+        parameters = [
+            self.np.asarray(p) for pair in weights(X.shape[1], X.dtype, widths) for p in pair
+        ]
         copies = 2 if optimizer == "adam" else 0
         moments = [[self.np.zeros_like(p) for p in parameters] for _ in range(copies)]
         self.state = (parameters, moments, self.np.zeros((), X.dtype))
@@ -185,14 +215,14 @@ class JaxScan(Contestant):
         return moved, [first, second]
 
     def train(self, order: Any) -> None:  # noqa: D102
-        n, total = len(order) // BATCH, 0.0
+        n, total = len(order) // self.batch, 0.0
         rows = self.np.asarray(order, self.np.int32)
         if n:
-            batches = rows[: n * BATCH].reshape(n, BATCH)
+            batches = rows[: n * self.batch].reshape(n, self.batch)
             self.state, loss = self.steps(self.state, batches, self.X, self.y)
             total += float(loss)
-        if len(order) > n * BATCH:
-            self.state, loss = self.step(self.state, rows[n * BATCH :], self.X, self.y)
+        if len(order) > n * self.batch:
+            self.state, loss = self.step(self.state, rows[n * self.batch :], self.X, self.y)
             total += float(loss)
         self.jax.block_until_ready(self.state)
         self.loss = total / len(order)
@@ -204,26 +234,28 @@ class JaxScan(Contestant):
 class ScikitLearn(Contestant):
     """scikit-learn's own network; it chooses its first weights and its order itself."""
 
-    def __init__(self, optimizer: str, X: Any, y: Any) -> None:
+    def __init__(
+        self, optimizer: str, X: Any, y: Any, widths: Widths = WIDTHS, batch: int = BATCH
+    ) -> None:
         self.X, self.y = X, y
         self.model = import_module("sklearn.neural_network").MLPClassifier(
-            hidden_layer_sizes=WIDTHS[1:-1],
+            hidden_layer_sizes=widths[1:-1],
             solver=optimizer,
             learning_rate_init=RATES[optimizer],
-            batch_size=min(BATCH, len(X)),
+            batch_size=min(batch, len(X)),
             alpha=0.0,
             momentum=0.0,
             max_iter=1,
             random_state=0,
         )
-        self.model.partial_fit(X[:BATCH], y[:BATCH], classes=np.unique(y))  # builds the network
+        self.model.partial_fit(X[:batch], y[:batch], classes=np.unique(y))  # builds the network
 
     def train(self, order: Any) -> None:  # noqa: D102
         self.model.partial_fit(self.X, self.y)  # goes through all rows once, in minibatches
         self.loss = self.model.loss_
 
 
-CONTESTANTS: dict[str, Callable[[str, Any, Any], Contestant]] = {
+CONTESTANTS: dict[str, Callable[..., Contestant]] = {
     "accelnn numba": OursNumba,
     "accelnn numpy": OursNumpy,
     "plain numpy loop": Plain,
@@ -259,7 +291,7 @@ def distance(actual: list[Any], expected: list[Any], start: list[Any]) -> float:
     return float(max(shares))
 
 
-def flops(rows: int, n_in: int) -> int:
+def flops(rows: int, n_in: int, widths: Widths = WIDTHS) -> int:
     """Return the operations of an epoch's products: three per layer, two in the first one."""
-    sizes = [a * b for a, b in pairwise((n_in, *WIDTHS[1:]))]
+    sizes = [a * b for a, b in pairwise((n_in, *widths[1:]))]
     return 2 * rows * (3 * sum(sizes) - sizes[0])

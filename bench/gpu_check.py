@@ -12,6 +12,7 @@ without it, images are made up.
 - ``products``: cuBLAS on the products of an epoch, in three precisions
 - ``tile``: the engine's own tile beside cuBLAS
 - ``epochs``: MNIST 784-512-512-10 beside PyTorch and JAX
+- ``suites``: the suites of ``accelnn bench``, whose JSON lies beside
 - ``start``: the first call of a process, with a cold and with a warm cache
 - ``uses``: a prediction, an estimator, data that come from the host
 
@@ -29,6 +30,7 @@ from accelnn.bench.gpu_epochs import epochs
 from accelnn.bench.gpu_floor import floor, products
 from accelnn.bench.gpu_report import lines
 from accelnn.bench.gpu_run import Part, Run
+from accelnn.bench.gpu_suites import suites
 from accelnn.bench.gpu_tests import tests
 from accelnn.bench.gpu_tile import tile
 from accelnn.bench.gpu_uses import start, uses
@@ -42,6 +44,7 @@ PARTS = (
     Part("products", 8, products),
     Part("tile", 10, tile),
     Part("epochs", 35, epochs),
+    Part("suites", 30, suites),
     Part("start", 4, start),
     Part("uses", 4, uses),
 )

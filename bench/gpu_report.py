@@ -1,5 +1,6 @@
 """What a run of ``gpu_check`` found, as Markdown: for the screen and for the page about speed."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -214,6 +215,10 @@ def remarks(parts: dict[str, Any]) -> list[str]:
         so_far = " until its time was up" if tests["ended at its time limit"] else ""
         made.append(f"- tests: {', '.join(f'{n} {what}' for what, n in counts.items())}{so_far}")
         made += [f"  - {line}" for line in tests["failures"]]
+    if file := _found(parts, "suites").get("file"):
+        states = Counter(_found(parts, "suites")["states"].values())
+        said = ", ".join(f"{n} parts {state}" for state, n in states.items())
+        made.append(f"- suites: {said}; the figures are in {file}, for `accelnn bench --report`")
     for library, why in _found(parts, "epochs").get("absent", {}).items():
         made.append(f"- {library} took no part: {why}")
     for name, part in parts.items():

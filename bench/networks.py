@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from accelnn import nn, optim
-from accelnn.backends import get_backend
+from accelnn.backends import Backend, get_backend
 from accelnn.datasets import Dataset, load_default
 from accelnn.program import Program, lower
 
@@ -21,32 +21,53 @@ def load() -> tuple[Dataset, Any, Any]:
     return data, data.features()[0], data.y_train
 
 
-def weights(n_in: int, dtype: Any = np.float32) -> list[tuple[Any, Any]]:
-    """Return the same initial (W (in, out), b (out,)) for every competitor."""
+def weights(
+    n_in: int, dtype: Any = np.float32, widths: tuple[int, ...] = WIDTHS
+) -> list[tuple[Any, Any]]:
+    """Return the same initial (W (in, out), b (out,)) for every competitor.
+
+    The data say how many inputs there are, whatever the first of the widths.
+    """
     rng = np.random.default_rng(0)
-    sizes = (n_in, *WIDTHS[1:])
     made = []
-    for fan_in, fan_out in pairwise(sizes):
+    for fan_in, fan_out in pairwise((n_in, *widths[1:])):
         k = fan_in**-0.5
         w, b = rng.uniform(-k, k, (fan_in, fan_out)), rng.uniform(-k, k, fan_out)
         made.append((w.astype(dtype), b.astype(dtype)))
     return made
 
 
-def program(backend: str, optimizer: str, X: Any, y: Any) -> Program:
-    """Return accelnn's program over the network, bound to the data."""
-    held = get_backend(backend)
+def network(
+    backend: Backend,
+    optimizer: str,
+    n_in: int,
+    dtype: Any = np.float32,
+    widths: tuple[int, ...] = WIDTHS,
+    rate: float | None = None,
+) -> tuple[nn.Sequential, optim.Optimizer]:
+    """Return a stack with ReLU between its layers and the first weights, and its optimizer."""
     layers: list[nn.Module] = []
-    for w, b in weights(X.shape[1], X.dtype):
-        linear = nn.Linear.from_storage(held.asarray(w), held.asarray(b), held)
+    for w, b in weights(n_in, dtype, widths):
+        linear = nn.Linear.from_storage(backend.asarray(w), backend.asarray(b), backend)
         layers += [linear, nn.ReLU()]
     model = nn.Sequential(*layers[:-1])
-    rule: optim.Optimizer = (
-        optim.SGD(model.parameters(), lr=RATES["sgd"])
-        if optimizer == "sgd"
-        else optim.Adam(model.parameters(), lr=RATES["adam"])
-    )
-    made = lower(model, nn.CrossEntropyLoss(), rule, held, BATCH)
+    rule = optim.SGD if optimizer == "sgd" else optim.Adam
+    return model, rule(model.parameters(), lr=RATES[optimizer] if rate is None else rate)
+
+
+def program(
+    backend: str | Backend,
+    optimizer: str,
+    X: Any,
+    y: Any,
+    *,
+    widths: tuple[int, ...] = WIDTHS,
+    batch: int = BATCH,
+) -> Program:
+    """Return accelnn's program over the network, bound to the data."""
+    held = get_backend(backend)
+    model, rule = network(held, optimizer, X.shape[1], X.dtype, widths)
+    made = lower(model, nn.CrossEntropyLoss(), rule, held, batch)
     made.bind(held.asarray(X), held.asarray(y))
     return made
 
@@ -57,9 +78,17 @@ class PlainLoop:
     ``loss`` is the mean loss of the last epoch, which accelnn's programs report too.
     """
 
-    def __init__(self, optimizer: str, X: Any, y: Any) -> None:
-        self.X, self.y, self.optimizer = X, y, optimizer
-        self.parameters = [p for pair in weights(X.shape[1], X.dtype) for p in pair]
+    def __init__(
+        self,
+        optimizer: str,
+        X: Any,
+        y: Any,
+        *,
+        widths: tuple[int, ...] = WIDTHS,
+        batch: int = BATCH,
+    ) -> None:
+        self.X, self.y, self.optimizer, self.batch = X, y, optimizer, batch
+        self.parameters = [p for pair in weights(X.shape[1], X.dtype, widths) for p in pair]
         self.first = [np.zeros_like(p) for p in self.parameters]
         self.second = [np.zeros_like(p) for p in self.parameters]
         self.t, self.loss = 0, 0.0
@@ -67,22 +96,23 @@ class PlainLoop:
     def run(self, order: Any) -> None:
         """Train on the rows in ``order``, a minibatch at a time."""
         total = 0.0
-        for start in range(0, len(order), BATCH):
-            chosen = order[start : start + BATCH]
+        for start in range(0, len(order), self.batch):
+            chosen = order[start : start + self.batch]
             total += self.step(self.X[chosen], self.y[chosen])
         self.loss = total / len(order)
 
     def step(self, x: Any, t: Any) -> float:
         """Forward, backward, update; returns the sum of the rows' losses."""
-        w1, b1, w2, b2, w3, b3 = self.parameters
-        h1 = x @ w1
-        h1 += b1
-        np.maximum(h1, 0, out=h1)
-        h2 = h1 @ w2
-        h2 += b2
-        np.maximum(h2, 0, out=h2)
-        z = h2 @ w3
-        z += b3
+        layers = list(zip(self.parameters[::2], self.parameters[1::2], strict=True))
+        inputs = [x]
+        for w, b in layers[:-1]:
+            h = inputs[-1] @ w
+            h += b
+            np.maximum(h, 0, out=h)
+            inputs.append(h)
+        w, b = layers[-1]
+        z = inputs[-1] @ w
+        z += b
         z -= z.max(axis=1, keepdims=True)
         target = z[np.arange(len(t)), t]
         np.exp(z, out=z)
@@ -91,11 +121,13 @@ class PlainLoop:
         z /= total
         z[np.arange(len(t)), t] -= 1
         z /= np.float32(len(t))
-        d2 = z @ w3.T
-        d2 *= h2 > 0
-        d1 = d2 @ w2.T
-        d1 *= h1 > 0
-        grads = [x.T @ d1, d1.sum(0), h1.T @ d2, d2.sum(0), h2.T @ z, z.sum(0)]
+        delta, grads = z, []
+        for i in range(len(layers) - 1, -1, -1):
+            grads += [delta.sum(0), inputs[i].T @ delta]  # of the bias and of the weights
+            if i:
+                delta = delta @ layers[i][0].T
+                delta *= inputs[i] > 0
+        grads.reverse()
         self.t += 1
         if self.optimizer == "sgd":
             for p, g in zip(self.parameters, grads, strict=True):

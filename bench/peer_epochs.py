@@ -51,13 +51,10 @@ def learner(name: str, optimizer: str) -> Player:
 
 def floor_runner(rows: int, n_in: int) -> Player:
     """Return what measures the micro-kernel and returns an epoch's seconds at its speed."""
-    from accelnn.bench import products
-
-    # By name: a version of the products without the function is one without a floor.
-    speed = getattr(products, "micro_kernel_speed")  # noqa: B009
+    from accelnn.kernels.on_numba.peak import micro_kernel_speed
 
     def run(_seed: int) -> float:
-        return float(flops(rows, n_in) / speed())
+        return float(flops(rows, n_in) / micro_kernel_speed())
 
     return run
 
@@ -65,12 +62,9 @@ def floor_runner(rows: int, n_in: int) -> Player:
 def has_floor() -> bool:
     """Return whether the micro-kernel's speed can be measured; say so if not."""
     try:
-        from accelnn.bench import products
+        import accelnn.kernels.on_numba.peak  # noqa: F401
     except ImportError as error:
         print(f"the floor is left out: {error}")
-        return False
-    if not hasattr(products, "micro_kernel_speed"):
-        print("the floor is left out: accelnn.bench.products has no micro_kernel_speed")
         return False
     return True
 
@@ -82,19 +76,31 @@ def check(names: list[str], optimizer: str, n_in: int) -> dict[str, dict[str, fl
         name: (learner, (name, optimizer)) for name in (*names, reference) if name != "scikit-learn"
     }
     with Arena(entries) as arena:
-        for dtype, bound in TOLERANCES.items():
+        for dtype in TOLERANCES:
             answers = arena.round(dtype)
-            expected, loss = answers[reference]
             start = [p for pair in weights(n_in, dtype) for p in pair]
-            found[dtype] = {}
-            for name, (actual, own_loss) in answers.items():
-                far = max(distance(actual, expected, start), abs(own_loss / loss - 1))
-                if not far <= bound:  # a NaN fails
-                    raise AssertionError(
-                        f"after 20 minibatches of {optimizer} in {dtype}, {name} is {far:.1e} of "
-                        f"the way from the {reference}; {bound:.0e} is allowed"
-                    )
-                found[dtype][name] = far
+            found[dtype] = agreement(answers, start, f"20 minibatches of {optimizer} in {dtype}")
+    return found
+
+
+def agreement(
+    answers: dict[str, tuple[list[Any], float]], start: list[Any], what: str
+) -> dict[str, float]:
+    """Return the distances of (weights, loss) from the plain loop's; raise where one is too large.
+
+    The dtype of the first weights says which of ``TOLERANCES`` is meant.
+    """
+    reference, found = "plain numpy loop", dict[str, float]()
+    expected, loss = answers[reference]
+    bound = TOLERANCES[str(start[0].dtype)]
+    for name, (actual, own_loss) in answers.items():
+        far = max(distance(actual, expected, start), abs(own_loss / loss - 1))
+        if not far <= bound:  # a NaN fails
+            raise AssertionError(
+                f"after {what}, {name} is {far:.1e} of the way from the {reference}; {bound:.0e} "
+                "is allowed"
+            )
+        found[name] = far
     return found
 
 

@@ -3,7 +3,7 @@
 All three write into a given array, from the same operands, through the call that a user makes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -36,10 +36,57 @@ class Product(NamedTuple):
         """NN, TN or NT."""
         return "NT"[self.ta] + "NT"[self.tb]
 
+    @property
+    def shape(self) -> str:
+        """The sizes, as a reader should see them."""
+        return f"{self.n} x {self.k} x {self.m}"
 
-def training_step(batch: int) -> Iterator[Product]:
-    """Yield the eight products of a step: nobody asks for the gradient of the data."""
-    layers = list(pairwise(WIDTHS))
+    @property
+    def multiplications(self) -> int:
+        """How many products of two numbers there are, all of which could be taken at once."""
+        return self.n * self.k * self.m
+
+    @property
+    def additions(self) -> int:
+        """How many additions sum them up."""
+        return self.n * (self.k - 1) * self.m
+
+    @property
+    def work(self) -> int:
+        """All operations: the steps of one processor."""
+        return self.multiplications + self.additions
+
+    @property
+    def span(self) -> int:
+        """The steps of as many processors as one likes.
+
+        One for all multiplications, and then those of sums of pairs, of pairs of pairs and so on.
+        """
+        return 1 + (self.k - 1).bit_length()
+
+    @property
+    def parallelism(self) -> float:
+        """Work by span: how many processors are kept busy on average, and so the speed-up."""
+        return self.work / self.span
+
+    @property
+    def bytes(self) -> int:
+        """What crosses the memory bus at least, in float32: both operands and the result, once."""
+        return 4 * (self.n * self.k + self.k * self.m + self.n * self.m)
+
+    def info(self) -> dict[str, Any]:
+        """Return what the suites record of a product."""
+        counts = ("multiplications", "additions", "work", "span", "parallelism", "bytes")
+        sizes = {"n": self.n, "k": self.k, "m": self.m, "letters": self.letters}
+        return {**sizes, "flops": self.work, **{name: getattr(self, name) for name in counts}}
+
+
+def training_step(batch: int, widths: Sequence[int] = WIDTHS) -> Iterator[Product]:
+    """Yield the products of a step, eight for three layers.
+
+    That is three a layer, but for the first one: nobody asks for the gradient of the data.
+    """
+    layers = list(pairwise(widths))
     for n_in, n_out in layers:
         yield Product(f"batch {batch}, forward", batch, n_in, n_out)
     for n_in, n_out in layers:

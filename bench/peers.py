@@ -17,76 +17,17 @@ other programs used is recorded with each part.
 
 import argparse
 import json
-import os
-import platform
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from accelnn.bench.facts import QUIET, facts, foreign_seconds
 from accelnn.bench.networks import RATES
 from accelnn.bench.peer_epochs import epoch_lines, epochs, precisions
 from accelnn.bench.peer_products import compare, product_lines
 from accelnn.bench.peer_small import one_row, small_lines, small_steps
-from accelnn.bench.ratios import machine
 from accelnn.paths import replace_file
-
-LIBRARIES = ("numpy", "numba", "scikit-learn", "torch", "jax", "jaxlib")
-#: What tells a library how many threads to start.
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "XLA_FLAGS",
-)
-FLAGS = ("avx2", "fma", "avx512f")
-#: Cores that other programs may use, on average over a part, before its figures are doubted; a
-#: short part on a quiet machine reads up to 0.05, as the clock of the system ticks in 10 ms.
-QUIET = 0.1
-
-
-def facts() -> dict[str, Any]:
-    """What the figures were taken on, and by which versions."""
-    return {
-        **machine(),
-        "flags": cpu_flags(),
-        "threads by environment": {n: os.environ[n] for n in THREADS if n in os.environ},
-        "versions": {name: installed(name) for name in LIBRARIES},
-    }
-
-
-def cpu_flags() -> dict[str, bool] | None:
-    """Return which instructions the processor has; None where the system does not say."""
-    path = Path("/proc/cpuinfo")
-    if platform.machine() not in ("x86_64", "AMD64") or not path.exists():
-        return None
-    words = set(path.read_text(encoding="utf-8").split())
-    return {flag: flag in words for flag in FLAGS}
-
-
-def installed(name: str) -> str | None:
-    """Return the version of a library, None where it is not installed."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def foreign_seconds() -> float | None:
-    """Return the processor seconds of all programs but this one and its ended children.
-
-    With those that a virtual machine's host kept for itself; only differences have a meaning. None
-    where the system does not say.
-    """
-    path = Path("/proc/stat")
-    if not path.exists():
-        return None
-    ticks = [int(word) for word in path.read_text(encoding="utf-8").split("\n")[0].split()[1:9]]
-    user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
-    used = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-    return used - sum(os.times()[:4])
 
 
 def parts(options: argparse.Namespace) -> dict[str, tuple[Callable[[], Any], Any]]:

@@ -13,14 +13,12 @@ one after the other, so that a machine that slows down slows all of them; figure
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,6 +31,7 @@ from sklearn.model_selection import GridSearchCV
 import accelnn
 from accelnn import kernels
 from accelnn.backends import list_backends
+from accelnn.bench.facts import machine
 from accelnn.bench.networks import BATCH, RATES, PlainLoop, load, program, weights
 from accelnn.paths import replace_file
 
@@ -227,19 +226,6 @@ def search(rounds: int, rows: int = 6000) -> dict[str, Any]:
     pairs = zip(samples["accelnn numba"], samples["scikit-learn"], strict=True)
     found["accelnn / scikit-learn"] = median(a / b for a, b in pairs)
     return found
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "backends": [asdict(status) for status in list_backends()],
-        "time": time.strftime("%Y-%m-%d"),
-    }
 
 
 def main() -> None:

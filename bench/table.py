@@ -1,44 +1,34 @@
-"""Write the figures of the recorded runs into the tables of ``docs/performance.md``.
+"""Write the figures of the recorded runs into the tables of the documents.
 
-``python -m accelnn.bench.table``, from the root of the repository. A table stands in the page
-between ``<!-- table: NAME -->`` and ``<!-- end -->``; what stands there is replaced.
+``python -m accelnn.bench.table``, from the root of the repository. A table stands in its page
+between ``<!-- table: NAME -->`` and ``<!-- end -->``; what stands there is replaced. Those of
+``docs/performance.md`` are made here, those of ``docs/parallel-matmul.md`` in ``argument.py``.
 """
 
 import argparse
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from accelnn.bench.argument import filled
 from accelnn.bench.gpu_report import lines as gpu_lines
 from accelnn.bench.gpu_report import table
+from accelnn.bench.merging import read_run
 from accelnn.paths import replace_file
 
-RESULTS, PAGE = Path("bench/results"), Path("docs/performance.md")
+RESULTS, DOCS = Path("bench/results"), Path("docs")
 #: What is read; ``python -m accelnn.bench.NAME`` makes it.
-RUNS = ("peers", "ladder", "ratios")
+RUNS = ("peers", "ratios")
 #: What is read where it exists; ``python -m accelnn.bench.gpu_check`` makes it on a GPU.
 GPU = "gpu"
 #: Headings for the makers of products.
 MAKERS = {"accelnn numba": "accelnn", "numpy": "NumPy (OpenBLAS)", "torch": "PyTorch (MKL)"}
 FLOOR = "floor: the products at the micro-kernel's speed"
-#: Of the ladder's rows.
-RUNGS = {
-    "python_loops": "three loops in Python",
-    "naive": "three loops, compiled",
-    "reordered": "loops in another order",
-    "blocked": "blocks of B",
-    "tiled": "tiles of C in registers",
-    "parallel": "tiles, all threads",
-    "accelnn, 1 thread": "accelnn's product, 1 thread",
-    "accelnn": "accelnn's product, all threads",
-    "numpy": "NumPy's product",
-    "micro-kernel, 1 thread": "micro-kernel alone, 1 thread",
-    "micro-kernel": "micro-kernel alone, all threads",
-}
 FASTER = "times the speed of the faster peer"
 
 _MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -95,13 +85,13 @@ def machine(found: dict[str, Any]) -> list[str]:
     """Return on what, when and how undisturbed."""
     peers = found["peers"]
     m = peers["machine"]
-    others = [*peers["cores of others"].values(), found["ladder"].get("cores of others", 0.0)]
+    others = peers["cores of others"].values()
     instructions = ", ".join(name for name, there in (m["flags"] or {}).items() if there)
     asked = ("torch", "PyTorch"), ("jaxlib", "JAX"), ("scikit-learn", "scikit-learn")
     versions = [f"{label} {m['versions'][name]}" for name, label in asked if m["versions"][name]]
     made = [f"{m['time']}: {computer(m)}, {', '.join(versions)}."]
     made += [f"Instructions: {instructions}."] if instructions else []
-    made += [f"{peers['rounds']} rounds beside peers, {found['ladder']['rounds']} of the ladder."]
+    made += [f"{peers['rounds']} rounds beside peers."]
     return [*made, f"Other programs used up to {max(others):.2f} cores meanwhile."]
 
 
@@ -157,22 +147,6 @@ def step(found: dict[str, Any]) -> list[str]:
     return by_optimizer(found["peers"]["step"], "a step of 4-16-3, batch 32", "ours", "µs", 1e6)
 
 
-def ladder(found: dict[str, Any]) -> list[str]:
-    """Return the speeds of the rungs, product by product."""
-    made: list[str] = []
-    for size, rungs in found["ladder"]["products"].items():
-        lines = []
-        for name, row in rungs.items():
-            cells = [RUNGS[name], speed(row["GFLOP/s"])]
-            share, gain = row.get("share of the micro-kernel"), row.get("gain")
-            cells.append("" if share is None else f"{100 * share:.3g} %")
-            cells.append(f"{speed(gain)} × {RUNGS[row['before']]}" if gain else "")
-            lines.append(cells)
-        heads = [size.replace(" x ", " × "), "GFLOP/s", "of the micro-kernel", "gain"]
-        made += [*([""] if made else []), *table(heads, lines)]
-    return made
-
-
 def start(found: dict[str, Any]) -> list[str]:
     """Return what is paid once in a process, and a search in several."""
     run = found["ratios"]
@@ -198,37 +172,49 @@ TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "odd": odd,
     "row": row_forward,
     "step": step,
-    "ladder": ladder,
     "start": start,
     "gpu": gpu,
 }
 
 
-def render(page: str, found: dict[str, Any]) -> str:
-    """Return the page with what ``recorded`` returned in its tables."""
+def performance(page: str, found: dict[str, Any]) -> str:
+    """Return ``docs/performance.md`` with what ``recorded`` returned in its tables."""
     names = [match[2] for match in _MARKED.finditer(page)]
     if sorted(names) != sorted(TABLES):
         raise ValueError(f"the page has the tables {names}; it must have {list(TABLES)}, each once")
+    return render(page, lambda name: TABLES[name](found))
 
-    def filled(match: re.Match[str]) -> str:
-        lines = TABLES[match[2]](found)
-        return "\n".join((match[1], *lines, "", match[3]))
 
-    return _MARKED.sub(filled, page)
+def argument(page: str, run: dict[str, Any]) -> str:
+    """Return ``docs/parallel-matmul.md`` with what it shows of a run of ``accelnn bench``."""
+    return render(page, partial(filled, run))
+
+
+def render(page: str, lines: Callable[[str], list[str]]) -> str:
+    """Return a page with the lines for each name between its marks."""
+
+    def between(match: re.Match[str]) -> str:
+        return "\n".join((match[1], *lines(match[2]), "", match[3]))
+
+    return _MARKED.sub(between, page)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write the page anew."""
+    """Write the pages anew."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON files")
-    parser.add_argument("--page", type=Path, default=PAGE, help="the page to write anew")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="folder of the pages")
     options = parser.parse_args(arguments)
-    page = options.page.read_text(encoding="utf-8")
     try:
-        text = render(page, recorded(options.results))
+        found, run = recorded(options.results), read_run(options.results)
+        for name, fill, figures in (
+            ("performance.md", performance, found),
+            ("parallel-matmul.md", argument, run),
+        ):
+            path = options.docs / name
+            replace_file(path, fill(path.read_text(encoding="utf-8"), figures).encode())
     except (OSError, ValueError) as error:
         parser.exit(1, f"{error}\n")
-    replace_file(options.page, text.encode())
 
 
 if __name__ == "__main__":

@@ -1,66 +1,155 @@
-"""What does a kernel cost on each backend, at the sizes of a training step?"""
+"""What does a kernel cost on each backend, and what is gained by fusing several into one?
 
-from typing import Any
+``single``: each kernel by itself, as a training step calls it, and on arrays beyond the caches.
+``fused``: chains of kernels, fused and one after the other through the memory.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
-import pytest
 
-from accelnn.backends import get_backend, list_backends
-from accelnn.kernels import load
+from accelnn.backends import Backend, get_backend
+from accelnn.bench.chains import CHAINS, OF_KERNELS, has_programs
+from accelnn.bench.kernel_cases import (
+    ALL,
+    COMMON,
+    LARGE,
+    STREAMING,
+    Sizes,
+    of_a_step,
+    problem,
+)
+from accelnn.bench.measuring import Measure
+from accelnn.bench.settings import Settings
+from accelnn.kernels import KERNELS
 
-BACKENDS = [status.name for status in list_backends() if status.usable]
-ROWS, WIDE, NARROW, PARAMETERS = 128, 784, 512, 669_706
-
-
-def arrays(*shapes: tuple[int, ...]) -> list[Any]:
-    rng = np.random.default_rng(0)
-    return [rng.random(shape, dtype=np.float32) for shape in shapes]
-
-
-def matmul_cases() -> dict[str, tuple[list[Any], dict[str, Any]]]:
-    x, w, dy = arrays((ROWS, WIDE), (WIDE, NARROW), (ROWS, NARROW))
-    return {
-        "matmul forward": ([x, w], {}),
-        "matmul weights": ([x, dy], {"ta": True}),
-        "matmul input": ([dy, w], {"tb": True}),
-    }
+#: Seconds for the samples of a case.
+FULL, QUICK = 0.3, 0.06
 
 
-def cases() -> dict[str, tuple[list[Any], dict[str, Any]]]:
-    a, b = arrays((ROWS, NARROW), (ROWS, NARROW))
-    p, g, m, v = arrays(*[(PARAMETERS,)] * 4)
-    adam = {"beta1": 0.9, "beta2": 0.999, "step": 1e-3, "eps": 1e-8, "decay": 0.0, "shrink": 1.0}
-    return matmul_cases() | {
-        "relu": ([a], {}),
-        "relu_backward": ([b, a], {}),
-        "sigmoid": ([a], {}),
-        "tanh": ([a], {}),
-        "softmax": ([a], {}),
-        "dropout": ([a], {"p": 0.5, "seed": 1, "call": 2}),
-        "sgd": ([p, g], {"lr": 1e-3, "decay": 0.0}),
-        "adam": ([p, g, m, v], adam),
-    }
+class Single(NamedTuple):
+    """A kernel on a backend."""
+
+    kernel: str
+    backend: str
+    sizes: Sizes
+
+    def __str__(self) -> str:
+        return "-".join((self.kernel, self.backend, *(["large"] if self.sizes is LARGE else [])))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("case", cases())
-def test_kernel(benchmark: Any, case: str, backend: str) -> None:
-    benchmark.group = case
-    held, (given, how) = get_backend(backend), cases()[case]
-    name = case.split()[0]
-    ours = [held.asarray(a) for a in given]
-    kernel = getattr(held, name)
-    expected, result = load("reference")[name](*given, **how), kernel(*ours, **how)
-    for r, e in zip(*map(_tuple, (result, expected)), strict=True):
-        np.testing.assert_allclose(held.to_numpy(r), e, rtol=1e-3, atol=1e-4)
+def cases_single(settings: Settings) -> list[Single]:
+    sizes = of_a_step(settings)
+    asked = [(kernel, sizes) for kernel in settings.pick(ALL, COMMON, ALL)]
+    asked += [(kernel, LARGE) for kernel in settings.pick(STREAMING, (), ())]
+    return [Single(kernel, name, sizes) for kernel, sizes in asked for name in settings.backends]
+
+
+def test_single(case: Single, measure: Measure, settings: Settings, benchmark: Any) -> None:
+    held, given = get_backend(case.backend), problem(case.kernel, case.sizes)
+    ours = [held.copy(held.asarray(a)) for a in given.arrays]
+    kernel = partial(getattr(held, case.kernel), *ours, **given.scalars)
+    result, seconds = first_call(held, kernel)
+    found = result if isinstance(result, tuple) else (result,)
+    for one, expected in zip(found, given.expected, strict=True):
+        same(held.to_numpy(one), expected)
     out = result
+    if case.kernel in KERNELS["updates"]:  # in place, as in training
+        out = (ours[0], *ours[2:]) if len(ours) > 2 else ours[0]
 
     def call() -> None:
-        kernel(*ours, **how, out=out)
+        kernel(out=out)
         held.synchronize()
 
-    benchmark(call)
+    benchmark.group = case.kernel + (", large" if case.sizes is LARGE else "")
+    measure(
+        call,
+        seconds=settings.pick(FULL, QUICK, 0.0),
+        who=case.backend,
+        backend=case.backend,
+        kernel=case.kernel,
+        elements=given.elements,
+        flops=given.cost.flops,
+        bytes=given.cost.nbytes(4),
+        **seconds,
+    )
 
 
-def _tuple(x: Any) -> tuple[Any, ...]:
-    return x if isinstance(x, tuple) else (x,)
+class Fused(NamedTuple):
+    """A chain on a backend, one way or the other."""
+
+    chain: str
+    backend: str
+    fused: bool
+    sizes: Sizes
+
+    @property
+    def who(self) -> str:
+        """The way, as a reader should see it."""
+        return "fused" if self.fused else "one after the other"
+
+    @property
+    def group(self) -> str:
+        """What both ways are compared in."""
+        return f"{self.chain}, {self.backend}{', large' if self.sizes is LARGE else ''}"
+
+    def __str__(self) -> str:
+        return f"{self.group}-{self.who}"
+
+
+def cases_fused(settings: Settings) -> list[Fused]:
+    sizes = of_a_step(settings)
+    asked = [(chain, sizes) for chain in CHAINS]
+    asked += [
+        (chain, LARGE) for chain in settings.pick(("derivative of the sigmoid", "Adam"), (), ())
+    ]
+    return [
+        Fused(chain, name, fused, sizes)
+        for chain, sizes in asked
+        for name in settings.backends
+        if chain in OF_KERNELS or has_programs(get_backend(name))
+        for fused in (False, True)
+    ]
+
+
+def test_fused(case: Fused, measure: Measure, settings: Settings, benchmark: Any) -> None:
+    held, make = get_backend(case.backend), CHAINS[case.chain]
+    chain = make(held, case.sizes, case.fused)
+    found, seconds = first_call(held, chain)
+    for one, other in zip(found, make(held, case.sizes, not case.fused)(), strict=True):
+        same(held.to_numpy(one), held.to_numpy(other))
+
+    def call() -> None:
+        chain()
+        held.synchronize()
+
+    benchmark.group = case.group
+    measure(
+        call,
+        seconds=settings.pick(FULL, QUICK, 0.0),
+        who=case.who,
+        chain=case.chain,
+        backend=case.backend,
+        rows=case.sizes.rows,
+        **seconds,
+    )
+
+
+def first_call(held: Backend, call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+    """Return the result, and the seconds if this call had to compile something."""
+    compiled: list[bool] = []
+    with held.announce(lambda: compiled.append(True)):
+        start = time.perf_counter()
+        result = call()
+        held.synchronize()
+        seconds = time.perf_counter() - start
+    return result, {"compile_seconds": seconds} if compiled else {}
+
+
+def same(found: Any, expected: Any) -> None:
+    """Assert equal numbers, but for what the order of a sum makes of float32."""
+    size = float(np.abs(expected).max())
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * size)

@@ -15,6 +15,7 @@ import pytest
 from accelnn.bench import peers
 from accelnn.bench.arena import Arena, Entry, PlayerFailed, repetitions
 from accelnn.bench.contestants import CONTESTANTS, Contestant, available, distance, flops
+from accelnn.bench.facts import QUIET, foreign_seconds
 from accelnn.bench.networks import BATCH, RATES, weights
 from accelnn.bench.peer_products import OURS, Product, check, compare, product_lines, products, row
 
@@ -202,17 +203,17 @@ def test_a_part_amid_other_work_is_called_disturbed(
     assert "do not quote a" in printed
     assert "do not quote b" not in printed
     cores = json.loads((tmp_path / "found.json").read_text())["cores of others"]
-    assert cores["a"] > peers.QUIET
+    assert cores["a"] > QUIET
     assert cores["b"] == 0
 
 
 def test_own_work_is_not_work_of_others() -> None:
-    before, start = peers.foreign_seconds(), os.times()
+    before, start = foreign_seconds(), os.times()
     if before is None:
         pytest.skip("this system does not say what all programs used")
     with Arena({"a": (burner, ())}, pause=0.0) as arena:
         arena.ask("a", 0.5)
-    after, end = peers.foreign_seconds(), os.times()
+    after, end = foreign_seconds(), os.times()
     assert after is not None
     own = sum(end[:4]) - sum(start[:4])
     assert own > 0.4

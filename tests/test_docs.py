@@ -225,10 +225,14 @@ def test_the_two_commands_are_one_line_each() -> None:
 
 
 def test_the_figures_are_those_of_the_recorded_runs() -> None:
-    from accelnn.bench.table import recorded, render
+    from accelnn.bench.merging import read_run
+    from accelnn.bench.table import argument, performance, recorded
 
     page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
-    assert page == render(page, recorded(ROOT / "bench/results"))
+    assert page == performance(page, recorded(ROOT / "bench/results"))
+    page = (ROOT / "docs/parallel-matmul.md").read_text(encoding="utf-8")
+    assert page == argument(page, read_run(ROOT / "bench/results"))
+    assert "Not measured" not in page
 
 
 def test_a_missing_run_is_named_with_its_command(tmp_path: Path) -> None:
@@ -253,7 +257,7 @@ def test_runs_of_different_machines_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", ["", "<!-- table: epochs -->\n<!-- end -->\n"])
 def test_a_page_without_all_tables_is_refused(page: str) -> None:
-    from accelnn.bench.table import render
+    from accelnn.bench.table import performance
 
     with pytest.raises(ValueError, match="it must have"):
-        render(page, {})
+        performance(page, {})

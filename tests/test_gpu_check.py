@@ -16,7 +16,15 @@ import numpy as np
 import pytest
 
 from accelnn.backends.cupy_probe import Diagnosis, probe
-from accelnn.bench import gpu_accuracy, gpu_check, gpu_epochs, gpu_floor, gpu_tile, table
+from accelnn.bench import (
+    gpu_accuracy,
+    gpu_check,
+    gpu_epochs,
+    gpu_floor,
+    gpu_suites,
+    gpu_tile,
+    table,
+)
 from accelnn.bench import gpu_report as report
 from accelnn.bench.contestants import flops
 from accelnn.bench.gpu_data import images, program, weights
@@ -25,7 +33,7 @@ from accelnn.bench.gpu_run import Part, Run
 from accelnn.kernels.on_cupy import _launch
 from accelnn.kernels.on_cupy._source import signatures
 from tests.cuda.nvrtc import WHEELS, compiler
-from tests.gpu_rehearsal import BATCH, ROWS, Rehearsal
+from tests.gpu_rehearsal import BATCH, ROWS, WIDTHS, Rehearsal
 from tests.gpu_rehearsal import device as device
 from tests.gpu_rehearsal import here as here
 from tests.gpu_rehearsal import library as library
@@ -42,13 +50,20 @@ SMALL: dict[str, Any] = {
     "products": partial(gpu_floor.products, batches=(BATCH,)),
     "tile": partial(gpu_tile.tile, rows=(8,), widths=(8, 16)),
     "epochs": partial(gpu_epochs.epochs, batches=(BATCH,), rounds=2),
+    "suites": partial(gpu_suites.suites, chosen=("kernels/fused", "predict/rows")),
 }
 
 
 @pytest.fixture(scope="module")
-def rehearsed(device: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def where(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that the rehearsal writes."""
+    return tmp_path_factory.mktemp("rehearsal") / "results" / "gpu.json"
+
+
+@pytest.fixture(scope="module")
+def rehearsed(device: Rehearsal, where: Path) -> dict[str, Any]:
     """What a whole run with small sizes has written, on images made up."""
-    output = tmp_path_factory.mktemp("rehearsal") / "results" / "gpu.json"
+    output = where
     images.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("ACCELNN_DATA", raising=False)
@@ -132,6 +147,35 @@ def test_floor_and_products(rehearsed: dict[str, Any]) -> None:
     total = sum(row["median"] for name, row in single.items() if "sum" not in name)
     assert len(single) == 8 + 1
     assert single["sum of the medians"]["median"] == pytest.approx(total)
+
+
+def test_the_suites_write_their_json_beside(rehearsed: dict[str, Any], where: Path) -> None:
+    found = rehearsed["parts"]["suites"]["found"]
+    assert found["states"] == {"kernels/fused": "done", "predict/rows": "done"}
+    run = json.loads((where.parent / found["file"]).read_text())
+    assert set(run["accelnn"]["parts"]) == set(found["states"])
+    assert {b["extra_info"]["backend"] for b in run["benchmarks"]} == {"numpy"}
+    assert run["accelnn"]["settings"]["network"] == list(WIDTHS)
+    assert "suites: 2 parts done; the figures are in gpu-bench.json" in "\n".join(
+        report.lines(rehearsed)
+    )
+
+
+def test_the_suites_have_only_the_time_of_their_part(tmp_path: Path, device: Rehearsal) -> None:
+    """A part that is not done by then is ended, and what comes after it is left out."""
+    now = iter([0.0, 0.0, 1.0, 1.0])
+    found: dict[str, Any] = {}
+    run = Run(device, 2.0, tmp_path / "gpu.json", clock=lambda: next(now, 9.0))
+    part = Part("suites", 1, partial(gpu_suites.suites, chosen=("predict/rows", "mnist/memory")))
+    run.measure([part])
+    found = run.found["parts"]["suites"]
+    assert found["state"] == "done"
+    assert found["left out"] == [
+        {"what": "predict/rows", "why": "its time was up before it was done"},
+        {"what": "mnist/memory", "why": "its part had no time left"},
+    ]
+    assert found["found"] == {"states": {}}
+    assert not list(tmp_path.glob("*bench.json"))
 
 
 def test_the_tables_show_it(rehearsed: dict[str, Any]) -> None:
