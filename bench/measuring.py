@@ -7,9 +7,8 @@ from typing import Any
 from accelnn.bench.arena import repetitions, timed
 from accelnn.bench.settings import Settings
 
-#: Seconds of silence before a case, in which the threads of the case before fall asleep: those of
-#: OpenBLAS were seen to spin for 0.11 s after a product.
-PAUSE = 0.12
+#: Seconds for which all threads have to be asleep before a case is timed.
+_DOZE = 0.01
 #: Seconds that a sample lasts at least, of many calls in a row if need be.
 LEAST = 2e-3
 #: Rounds: no fewer, so that quartiles have a meaning, and no more, so that the JSON stays small.
@@ -60,7 +59,7 @@ class Measure:
                 setup()
             self.benchmark.pedantic(call, rounds=1)
             return
-        time.sleep(PAUSE)
+        settle()
         if setup is not None:
             self.benchmark.pedantic(call, setup=lambda: _only(setup), rounds=rounds or FEWEST)
             return
@@ -69,6 +68,20 @@ class Measure:
             whole = self.settings.pick(0.6, 0.12, 0.0) if seconds is None else seconds
             rounds = max(FEWEST, min(MOST, int(whole / max(n * timed(call, n), 1e-9))))
         self.benchmark.pedantic(call, rounds=rounds, iterations=n)
+
+
+def settle(most: float = 0.5) -> None:
+    """Wait until the threads of the case before have fallen asleep.
+
+    Those of OpenBLAS were seen to spin for 0.11 s after a product, each on a core that the next
+    case needs. While this thread sleeps, only they use the processor.
+    """
+    until = time.perf_counter() + most
+    while time.perf_counter() < until:
+        before = time.process_time()
+        time.sleep(_DOZE)
+        if time.process_time() - before < 0.2 * _DOZE:
+            return
 
 
 def _only(setup: Callable[[], Any]) -> None:

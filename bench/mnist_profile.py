@@ -1,7 +1,8 @@
 """Where an epoch's time goes, and what its products take alone: the ladder's prediction."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
@@ -9,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import accelnn
-from accelnn.backends import get_backend
+from accelnn.backends import Backend, get_backend
 from accelnn.bench.arena import repetitions, timed
+from accelnn.bench.measuring import settle
 from accelnn.bench.mnist_epochs import Epochs
 from accelnn.profiling import Profile, Row
 
@@ -71,12 +73,19 @@ def profiled(epoch: Epochs) -> Profile:
     return found
 
 
-def alone(backend: str, product: Product, least: float) -> float:
-    """Return the seconds of a product by itself, its result checked, from float32 operands.
+def alone(backend: str, listed: Iterable[Product], least: float) -> dict[str, float]:
+    """Return the seconds of each product by itself, by name, its result checked.
 
-    It is asked for again and again until ``least`` seconds are over, and a GPU is waited for once,
-    at the end, as in an epoch.
+    All are checked before any is timed: NumPy's product is the judge, and its threads go on
+    spinning for a while, on the cores of the next.
     """
+    calls = {product.name: checked(backend, product) for product in listed}
+    settle()
+    return {name: seconds_of(call, get_backend(backend), least) for name, call in calls.items()}
+
+
+def checked(backend: str, product: Product) -> Callable[[], Any]:
+    """Return the call of a backend's product on float32 operands, whose result is right."""
     held, rng = get_backend(backend), np.random.default_rng(2)
     ta, tb = (letter == "T" for letter in product.letters)
     n, k, m = product.n, product.k, product.m
@@ -84,24 +93,29 @@ def alone(backend: str, product: Product, least: float) -> float:
     with held.scope():
         a, b = (held.asarray(each) for each in host)
         out = held.empty((n, m), np.float32)
-        held.matmul(a, b, ta=ta, tb=tb, out=out)
+        call = partial(held.matmul, a, b, ta=ta, tb=tb, out=out)
+        call()
         held.synchronize()
         expected = (host[0].T if ta else host[0]) @ (host[1].T if tb else host[1])
         np.testing.assert_allclose(held.to_numpy(out), expected, rtol=1e-4)
+    return call
 
-        def call() -> None:
-            held.matmul(a, b, ta=ta, tb=tb, out=out)
 
-        def waited(times: int) -> float:
-            def calls() -> None:
-                for _ in range(times):
-                    call()
-                held.synchronize()
+def seconds_of(call: Callable[[], Any], held: Backend, least: float) -> float:
+    """Return the seconds of a call that is asked for again and again for ``least`` seconds.
 
-            return timed(calls, 1) / times
+    A GPU is waited for once, at the end, as in an epoch.
+    """
 
+    def calls(times: int) -> None:
+        for _ in range(times):
+            call()
+        held.synchronize()
+
+    with held.scope():
         times = repetitions(call, least)
-        return median(waited(times) for _ in range(ROUNDS))
+        held.synchronize()
+        return median(timed(partial(calls, times), 1) / times for _ in range(ROUNDS))
 
 
 def beside(

@@ -65,8 +65,7 @@ def player(name: str, race: Race, optimizers: Sequence[str], dtypes: Sequence[st
 
     The checks and a first epoch with each optimizer come before, while nothing is timed.
     """
-    _, X, y = load()
-    X, y = X[: race.rows], y[: race.rows]
+    _, X, y = load(race.rows)
     making = EVERYBODY[name]
 
     def learned(optimizer: str, dtype: str) -> tuple[list[Any], float]:
@@ -111,7 +110,7 @@ def contest(
     pause : float
         Seconds of silence before each turn.
     """
-    n_in, found = load()[1].shape[1], dict[tuple[str, str], Result]()
+    n_in, found = load(1)[1].shape[1], dict[tuple[str, str], Result]()
     entries: dict[str, Entry] = {name: (player, (name, race, optimizers, dtypes)) for name in names}
     with Arena(entries, pause, together=True) as arena:
         for optimizer in optimizers:

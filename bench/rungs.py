@@ -11,7 +11,7 @@ own, returns one of those; ``result`` makes a NumPy array of either::
 
 import os
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple, TypeAlias
@@ -84,6 +84,7 @@ def bytes_at_once(product: Product) -> int:
     return 4 * product.multiplications
 
 
+@cache  # so that the same rung is the same
 def by_array_api(library: str) -> Prepare:
     """Return what prepares the reference kernel on arrays of a library, in main memory."""
 
@@ -99,6 +100,7 @@ def by_array_api(library: str) -> Prepare:
     return prepare
 
 
+@cache
 def by_cupy(name: str) -> Prepare:
     """Return what prepares a CuPy backend's kernel; the call waits for the GPU."""
 

@@ -1,12 +1,12 @@
 """What does a kernel cost on each backend, and what is gained by fusing several into one?
 
 ``single``: each kernel by itself, as a training step calls it, and on arrays beyond the caches.
-``fused``: chains of kernels, fused and one after the other through the memory.
+``fused``: chains of kernels, fused and one after the other through the memory, in turns.
 """
 
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,9 @@ from accelnn.bench.kernel_cases import (
     problem,
 )
 from accelnn.bench.measuring import Measure
+from accelnn.bench.playback import play_back, taken_elsewhere
 from accelnn.bench.settings import Settings
+from accelnn.bench.turns import Turn, take_turns
 from accelnn.kernels import KERNELS
 
 #: Seconds for the samples of a case.
@@ -115,27 +117,49 @@ def cases_fused(settings: Settings) -> list[Fused]:
     ]
 
 
-def test_fused(case: Fused, measure: Measure, settings: Settings, benchmark: Any) -> None:
-    held, make = get_backend(case.backend), CHAINS[case.chain]
-    chain = make(held, case.sizes, case.fused)
-    found, seconds = first_call(held, chain)
-    for one, other in zip(found, make(held, case.sizes, not case.fused)(), strict=True):
-        same(held.to_numpy(one), held.to_numpy(other))
+class Found(NamedTuple):
+    """What a chain took, and its first call, if that had to compile something."""
 
-    def call() -> None:
-        chain()
+    seconds: list[float]
+    compiling: dict[str, Any]
+
+
+@cache
+def both_ways(settings: Settings, chain: str, backend: str, sizes: Sizes) -> dict[bool, Found]:
+    """Return what a chain took, fused or not, its results compared; the two take turns."""
+    held, turns, results, compiling = get_backend(backend), {}, {}, {}
+    for fused in (False, True):
+        call = CHAINS[chain](held, sizes, fused)
+        results[fused], compiling[fused] = first_call(held, call)
+        turns[fused] = Turn(waiting(held, call))
+    for one, other in zip(results[False], results[True], strict=True):
+        same(held.to_numpy(one), held.to_numpy(other))
+    taken = take_turns(turns, settings.pick(25, 9, 1), settings.pick(5e-3, 2e-3, 0.0))
+    return {fused: Found(seconds, compiling[fused]) for fused, seconds in taken.items()}
+
+
+def waiting(held: Backend, call: Callable[[], Any]) -> Callable[[], None]:
+    """Return a call that waits until the backend is done."""
+
+    def both() -> None:
+        call()
         held.synchronize()
 
+    return both
+
+
+@taken_elsewhere
+def test_fused(case: Fused, settings: Settings, benchmark: Any) -> None:
+    found = both_ways(settings, case.chain, case.backend, case.sizes)[case.fused]
     benchmark.group = case.group
-    measure(
-        call,
-        seconds=settings.pick(FULL, QUICK, 0.0),
+    benchmark.extra_info.update(
         who=case.who,
         chain=case.chain,
         backend=case.backend,
         rows=case.sizes.rows,
-        **seconds,
+        **found.compiling,
     )
+    play_back(benchmark, found.seconds)
 
 
 def first_call(held: Backend, call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:

@@ -1,19 +1,23 @@
 """How fast is each rung from three loops to a GPU, over sizes and at the products of a network?
 
-All compute the same product in float32, and each result is compared with NumPy's in float64.
+All compute the same product in float32, take turns at it, and each result is compared with NumPy's
+in float64.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
-from accelnn.bench.measuring import Measure
 from accelnn.bench.peer_products import Product, check, operands, training_step
+from accelnn.bench.playback import play_back, taken_elsewhere
 from accelnn.bench.rungs import COMPILED, Rung, absent, at_once, bytes_at_once, chosen, result
 from accelnn.bench.settings import Settings
 from accelnn.bench.thread_counts import on_threads, threads_of
+from accelnn.bench.turns import Turn, take_turns
 
 #: Sides of the squares.
 FULL, QUICK, SMOKE = (16, 32, 64, 128, 256, 512, 1024), (16, 64, 256), (8,)
@@ -45,16 +49,22 @@ def cases_rungs(settings: Settings) -> list[Case]:
 def cases_network(settings: Settings) -> list[Case]:
     widths = settings.pick(settings.network, settings.network, (12, 8, 4))
     batch = settings.pick(settings.batch, settings.batch, 8)
-    full = settings.scale == "full"
-    rungs = [r for r in chosen(settings) if fast(r) or (full and r.backend is not None)]
     products = list(training_step(batch, widths))
+    able = [rung for rung in chosen(settings) if fast(rung) or rung.backend is not None]
+    rungs = [rung for rung in able if settings.scale != "quick" or quick(rung)]
     found = [Case(r, p, against(r, p, settings)) for p in products for r in rungs]
-    return found + missing(products[-1])
+    left_out = [Case(r, products[-1], "a quick run leaves it out") for r in able if r not in rungs]
+    return found + left_out + missing(products[-1])
 
 
 def fast(rung: Rung) -> bool:
     """Whether it is a library's product, with all it can use."""
     return rung.threads is None and rung.name not in COMPILED
+
+
+def quick(rung: Rung) -> bool:
+    """Whether a quick run has time for it: a backend's product, with all it can use."""
+    return fast(rung) and rung.backend is not None
 
 
 def missing(product: Product) -> list[Case]:
@@ -85,36 +95,71 @@ def compile_seconds(rung: Rung) -> float:
     return _compiled[rung.prepare]
 
 
-def measure_case(
-    measure: Measure, case: Case, ceilings: Callable[[str], Any], seconds: float
+class Found(NamedTuple):
+    """What a rung took for a product, and how many threads it had, if that is known."""
+
+    seconds: list[float]
+    threads: int | None
+    compile_seconds: float | None
+
+
+@cache
+def rounds(settings: Settings, product: Product, rungs: tuple[Rung, ...]) -> dict[str, Found]:
+    """Return what each rung took for a product, checked; they take turns."""
+    a, b, out = operands(product)
+    turns, known = {}, {}
+    for rung in rungs:
+        with on_threads(rung.threads):
+            compiling = compile_seconds(rung) if rung.backend == "numba" else None
+            call = rung.prepare(a, product.ta, b, product.tb, out)
+            out.fill(np.nan)
+            check(product, a, b, result(call(), out))
+            count = None if on_gpu(rung) else rung.threads or threads_of(rung.backend)
+        turns[rung.name], known[rung.name] = Turn(call, rung.threads), (count, compiling)
+    taken = take_turns(turns, settings.pick(15, 5, 1), settings.pick(0.01, 2e-3, 0.0))
+    return {name: Found(seconds, *known[name]) for name, seconds in taken.items()}
+
+
+def on_gpu(rung: Rung) -> bool:
+    """Whether a rung belongs to a GPU."""
+    return rung.backend is not None and rung.backend.startswith("cupy")
+
+
+def play(
+    benchmark: Any,
+    settings: Settings,
+    ceilings: Callable[[str], Any],
+    case: Case,
+    cases: Sequence[Case],
 ) -> None:
-    """Check the product, then time it."""
+    """Keep what the rounds of a product have found of a case."""
     rung, product, reason = case
     if reason:
         pytest.skip(reason)
-    on_gpu = rung.backend is not None and rung.backend.startswith("cupy")
-    ceilings(rung.backend if on_gpu and rung.backend else (*measure.settings.cpu(), "numpy")[0])
+    ceilings(rung.backend if on_gpu(rung) and rung.backend else (*settings.cpu(), "numpy")[0])
+    together = tuple(each.rung for each in cases if each.product == product and not each.reason)
+    found = rounds(settings, product, together)[rung.name]
     info: dict[str, Any] = {"who": rung.name, **product.info()}
-    if rung.backend:
-        info["backend"] = rung.backend
-    if rung.prepare is at_once:
-        info["extra_bytes"] = bytes_at_once(product)
+    info |= {"backend": rung.backend} if rung.backend else {}
+    info |= {"extra_bytes": bytes_at_once(product)} if rung.prepare is at_once else {}
+    for name in ("threads", "compile_seconds"):
+        if (value := getattr(found, name)) is not None:
+            info[name] = value
     letters = "" if product.letters == "NN" else f" {product.letters}"
-    measure.benchmark.group = product.shape + letters
-    a, b, out = operands(product)
-    with on_threads(rung.threads):
-        if not on_gpu:
-            info["threads"] = rung.threads or threads_of(rung.backend)
-        if rung.backend == "numba":
-            info["compile_seconds"] = compile_seconds(rung)
-        call = rung.prepare(a, product.ta, b, product.tb, out)
-        check(product, a, b, result(call(), out))
-        measure(call, seconds=seconds, **info)
+    benchmark.group = product.shape + letters
+    benchmark.extra_info.update(info)
+    play_back(benchmark, found.seconds)
 
 
-def test_rungs(measure: Measure, case: Case, ceilings: Callable[[str], Any]) -> None:
-    measure_case(measure, case, ceilings, measure.settings.pick(0.6, 0.06, 0.0))
+@taken_elsewhere
+def test_rungs(
+    benchmark: Any, settings: Settings, ceilings: Callable[[str], Any], case: Case
+) -> None:
+    play(benchmark, settings, ceilings, case, cases_rungs(settings))
 
 
-def test_network(measure: Measure, case: Case, ceilings: Callable[[str], Any]) -> None:
-    measure_case(measure, case, ceilings, measure.settings.pick(0.6, 0.03, 0.0))
+@taken_elsewhere
+def test_network(
+    benchmark: Any, settings: Settings, ceilings: Callable[[str], Any], case: Case
+) -> None:
+    play(benchmark, settings, ceilings, case, cases_network(settings))

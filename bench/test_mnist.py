@@ -5,7 +5,6 @@ an epoch by its kernels, beside what its products alone would take; and a traini
 rung of the ladder as its product.
 """
 
-import time
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from accelnn.bench import mnist_accuracy, mnist_memory, mnist_profile, mnist_rungs
 from accelnn.bench.arena import Arena, timed
 from accelnn.bench.contestants import flops
-from accelnn.bench.measuring import PAUSE
+from accelnn.bench.measuring import settle
 from accelnn.bench.mnist_epochs import PLAIN, Epochs, Fit, check
 from accelnn.bench.networks import RATES, load
 from accelnn.bench.playback import play_back, taken_elsewhere
@@ -24,8 +23,6 @@ from accelnn.bench.settings import Settings
 from accelnn.datasets import Dataset
 
 BATCHES = (32, 128, 512, 4096)
-#: Epochs that are timed, of which the median counts.
-ROUNDS = 3
 #: A rung of fewer operations per second is given a single step.
 SLOW = 1e8
 
@@ -162,7 +159,7 @@ def test_profile(
     height, calls = min(case.batch, len(X)), -(-len(X) // case.batch)
     listed = mnist_profile.products(X.shape[1], settings.network, height)
     least = settings.pick(0.02, 0.004, 0.0)
-    alone = {p.name: mnist_profile.alone(case.trainer, p, least) for p in listed}
+    alone = mnist_profile.alone(case.trainer, listed, least)
     ceilings(case.trainer)
     benchmark.group = f"epoch, {case.optimizer}"
     benchmark.extra_info.update(
@@ -229,10 +226,10 @@ def sampled(epoch: Epochs, settings: Settings) -> list[float]:
     """Return the seconds of some epochs, one after the other."""
     pause(settings)
     epoch.warm_up()
-    return [timed(epoch, 1) for _ in range(1 if settings.scale == "smoke" else ROUNDS)]
+    return [timed(epoch, 1) for _ in range(settings.pick(5, 3, 1))]
 
 
 def pause(settings: Settings) -> None:
     """Let the threads of the case before fall asleep."""
     if settings.scale != "smoke":
-        time.sleep(PAUSE)
+        settle()

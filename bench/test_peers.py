@@ -26,8 +26,8 @@ PEERS = {
     "PyTorch": ("torch eager", "torch"),
     "JAX": ("jax scan", "jax"),
 }
-#: What a smoke run leaves out, because it is long to import or to compile.
-SLOW_TO_START = ("PyTorch", "JAX")
+#: What is left out where it would take longest, to import or to compile.
+SLOW_TO_START = {"full": (), "quick": ("JAX",), "smoke": ("PyTorch", "JAX")}
 
 
 class Peer(NamedTuple):
@@ -49,8 +49,8 @@ def absence(who: str, optimizer: str, settings: Settings) -> str:
         return "the backend cupy cannot run here, or was not asked for"
     if find_spec(library) is None:
         return f"{library} is not installed; pip install 'accelnn[peers]' brings it"
-    if settings.scale == "smoke" and who in SLOW_TO_START:
-        return "it takes long to start; a smoke run leaves it out"
+    if who in SLOW_TO_START[settings.scale]:
+        return f"it takes long to start; a {settings.scale} run leaves it out"
     return ""
 
 
@@ -103,8 +103,8 @@ def test_epochs(
     case: Peer,
 ) -> None:
     result = results[case.optimizer, PEERS[case.who][0]]
-    data, X, _ = load()
-    rows = len(X[: race.rows])
+    data, X, _ = load(race.rows)
+    rows = len(X)
     benchmark.group = case.optimizer
     benchmark.extra_info.update(
         who=case.who,

@@ -13,7 +13,7 @@ import numpy as np
 
 from accelnn import nn, optim
 from accelnn.backends import get_backend
-from accelnn.bench.measuring import PAUSE
+from accelnn.bench.measuring import settle
 from accelnn.bench.playback import play_back, taken_elsewhere
 from accelnn.bench.settings import Settings
 from accelnn.bench.stacks import relu_stack
@@ -85,7 +85,7 @@ def test_rows(case: Case, settings: Settings, benchmark: Any) -> None:
     found = held.to_numpy(made.predict(rows))
     np.testing.assert_allclose(found, expected[: case.rows], rtol=1e-4, atol=1e-4)
     if settings.scale != "smoke":
-        time.sleep(PAUSE)
+        settle()
     seconds = single_calls(made, rows, case.calls, settings.pick(FULL_SECONDS, QUICK_SECONDS, 0.0))
     p50, p99 = (float(q) for q in np.percentile(seconds, (50, 99)))
     claimed = len(seconds) >= ENOUGH or settings.scale == "quick"

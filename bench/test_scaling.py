@@ -1,11 +1,12 @@
 """How does speed grow with threads, and is it arithmetic or memory that bounds it?
 
-``strong``: the same work on more threads. ``weak``: as much work for each thread. ``roofline``:
-kernels of rising arithmetic intensity, below the two ceilings that are measured in the same run.
+``strong``: the same work on more threads. ``weak``: as much work for each thread. In both the
+numbers of threads take turns. ``roofline``: kernels of rising arithmetic intensity, below the two
+ceilings that are measured in the same run.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,10 +16,12 @@ from accelnn.bench.intensities import Kernel, kernels, prepared
 from accelnn.bench.measuring import Measure
 from accelnn.bench.networks import RATES, PlainLoop, program
 from accelnn.bench.peer_products import Product, check, operands, training_step
+from accelnn.bench.playback import play_back, taken_elsewhere
 from accelnn.bench.rungs import RUNGS
 from accelnn.bench.settings import Settings
 from accelnn.bench.shared_adam import SCALARS, shared_adam
 from accelnn.bench.thread_counts import counts, on_threads, threads_of
+from accelnn.bench.turns import Turn, take_turns
 from accelnn.kernels import load
 
 #: Minibatches that one call trains on.
@@ -109,36 +112,59 @@ class Case(NamedTuple):
 
 
 def cases_strong(settings: Settings) -> list[Case]:
-    most = 1 if settings.scale == "smoke" else threads_of("numba")
     names = [who for who, (backend, _) in WORK.items() if backend in settings.backends]
-    return [Case(who, count) for who in names for count in counts(most)]
+    return [Case(who, count) for who in names for count in thread_counts(settings)]
 
 
 def cases_weak(settings: Settings) -> list[Case]:
     return [case for case in cases_strong(settings) if case.who in GROWING]
 
 
-def measure_case(measure: Measure, case: Case, times: int) -> None:
-    """Check the work on so many threads, then time it."""
-    backend, make = WORK[case.who]
-    measure.benchmark.group = case.who
-    with on_threads(case.threads):
-        task = make(measure.settings, times)
-        task.call()
-        task.check()
-        info: dict[str, Any] = {"backend": backend, "flops": task.flops, "size": task.size}
-        if task.bytes is not None:
-            info["bytes"] = task.bytes
-        seconds = measure.settings.pick(1.5, 0.12, 0.0)
-        measure(task.call, seconds=seconds, who=case.who, threads=case.threads, **info)
+def thread_counts(settings: Settings) -> tuple[int, ...]:
+    """Return the numbers of threads that are compared."""
+    return counts(1 if settings.scale == "smoke" else threads_of("numba"))
 
 
-def test_strong(measure: Measure, case: Case) -> None:
-    measure_case(measure, case, 1)
+class Found(NamedTuple):
+    """What some work took on one number of threads."""
+
+    task: Task
+    seconds: list[float]
 
 
-def test_weak(measure: Measure, case: Case) -> None:
-    measure_case(measure, case, case.threads)
+@cache
+def rounds(settings: Settings, who: str, growing: bool) -> dict[int, Found]:
+    """Return what some work took on each number of threads, which take turns."""
+    make, tasks = WORK[who][1], {}
+    for count in thread_counts(settings):
+        with on_threads(count):
+            tasks[count] = task = make(settings, count if growing else 1)
+            task.call()
+            task.check()
+    turns = {count: Turn(task.call, count) for count, task in tasks.items()}
+    taken = take_turns(turns, settings.pick(25, 7, 1), settings.pick(0.03, 0.015, 0.0))
+    return {count: Found(task, taken[count]) for count, task in tasks.items()}
+
+
+def play(benchmark: Any, settings: Settings, case: Case, growing: bool) -> None:
+    """Keep what the rounds have found of a case."""
+    task, seconds = rounds(settings, case.who, growing)[case.threads]
+    info: dict[str, Any] = {"backend": WORK[case.who][0], "flops": task.flops, "size": task.size}
+    if task.bytes is not None:
+        info["bytes"] = task.bytes
+    benchmark.group = case.who
+    benchmark.extra_info.update(who=case.who, threads=case.threads, **info)
+    play_back(benchmark, seconds)
+
+
+@taken_elsewhere
+def test_strong(benchmark: Any, settings: Settings, case: Case) -> None:
+    play(benchmark, settings, case, growing=False)
+
+
+@taken_elsewhere
+def test_weak(benchmark: Any, settings: Settings, case: Case) -> None:
+    play(benchmark, settings, case, growing=True)
 
 
 class Point(NamedTuple):

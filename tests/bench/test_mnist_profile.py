@@ -86,7 +86,9 @@ def test_a_profile_has_all_products_of_a_step(backend: str) -> None:
 @pytest.mark.parametrize("letters", ["NN", "TN", "NT"])
 def test_a_product_alone_is_checked(letters: str, monkeypatch: pytest.MonkeyPatch) -> None:
     product = Product("odd", letters, 3, 4, 5)
-    assert alone("numpy", product, 0.0) > 0
+    found = alone("numpy", [product], 0.0)
+    assert list(found) == ["odd"]
+    assert found["odd"] > 0
 
     def wrong(name: str, kernel: Any) -> Any:
         if name != "matmul":
@@ -96,4 +98,4 @@ def test_a_product_alone_is_checked(letters: str, monkeypatch: pytest.MonkeyPatc
     broken = get_backend("numpy").intercept(wrong)
     monkeypatch.setattr(mnist_profile, "get_backend", lambda _name: broken)
     with pytest.raises(AssertionError):
-        alone("numpy", product, 0.0)
+        alone("numpy", [product], 0.0)

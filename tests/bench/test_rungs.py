@@ -134,3 +134,8 @@ def test_counts_of_threads() -> None:
     assert counts(6) == (1, 2, 3, 4, 5, 6)
     assert counts(12) == (1, 2, 4, 8, 12)
     assert counts(16) == (1, 2, 4, 8, 16)
+
+
+def test_the_same_rungs_are_equal() -> None:
+    """Or a product would be measured anew for each rung of it."""
+    assert chosen(Settings()) == chosen(Settings())
