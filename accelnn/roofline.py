@@ -72,6 +72,12 @@ def ceilings(backend: str | Backend, dtype: str = "float32") -> Ceilings:
     return _gpu(held, dtype)
 
 
+def forget() -> None:
+    """Let the ceilings be measured again: a machine's speed may have changed since."""
+    for measured in (_cpu_flops, _cpu_bandwidth, _gpu):
+        measured.cache_clear()
+
+
 def _numba_is_loaded() -> bool:
     return "accelnn.kernels.on_numba.gemm" in sys.modules
 

@@ -116,7 +116,7 @@ def rounds(settings: Settings, product: Product, rungs: tuple[Rung, ...]) -> dic
             check(product, a, b, result(call(), out))
             count = None if on_gpu(rung) else rung.threads or threads_of(rung.backend)
         turns[rung.name], known[rung.name] = Turn(call, rung.threads), (count, compiling)
-    taken = take_turns(turns, settings.pick(15, 5, 1), settings.pick(0.01, 2e-3, 0.0))
+    taken = take_turns(turns, settings.pick(15, 5, 1), settings.pick(0.02, 2e-3, 0.0))
     return {name: Found(seconds, *known[name]) for name, seconds in taken.items()}
 
 

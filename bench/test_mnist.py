@@ -194,11 +194,10 @@ def test_rungs(benchmark: Any, settings: Settings, data: Any, case: Rung) -> Non
     batch, n_in = settings.pick(32, 4, 1), data[1].shape[1]
     widths = settings.pick(settings.network, settings.network, (n_in, 16, settings.network[-1]))
     slow = case.speed is not None and case.speed < SLOW
-    # In the first step threads start and code is compiled; Python's loops need neither.
-    unkept = 0 if slow else 1
+    unkept = settings.pick(1, 1, 0)  # threads start, code is compiled, memory is touched
     X, y = first(data, batch * (unkept + (1 if slow else settings.pick(20, 5, 1))))
     pause(settings)
-    steps = mnist_rungs.train(case, X, y, widths, batch)
+    steps = mnist_rungs.train(case, X, y, widths, batch, slow and unkept > 0)
     seconds, products = steps.seconds[unkept:], steps.products[unkept:]
     benchmark.group = f"training step, batch {batch}"
     benchmark.extra_info.update(

@@ -57,6 +57,8 @@ def take_turns(turns: Mapping[K, Turn], rounds: int, least: float) -> dict[K, li
             with on_threads(turn.threads):
                 settle()
                 if n * (mine or [0.0])[-1] <= LONG:
-                    turn.call()  # the threads are awake, and the caches as they are amid the work
+                    # Its threads wake up, and are spread over the cores: those of OpenMP were seen
+                    # to share one for tens of milliseconds.
+                    timed(turn.call, n)
                 mine.append(timed(turn.call, n))
     return seconds

@@ -16,17 +16,14 @@ from accelnn.roofline import Ceilings, ceilings
 @pytest.fixture(autouse=True)
 def _forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Measure small things, by a clock that a second passes on when it is read; keep nothing."""
-    kept = (roofline._cpu_flops, roofline._cpu_bandwidth, roofline._gpu)
     clock = count()
     monkeypatch.setattr(roofline, "perf_counter", lambda: float(next(clock)))
     monkeypatch.setattr(roofline, "SIDE", 4)
     monkeypatch.setattr(roofline, "SIZES", (800, 1600))
     monkeypatch.setattr(roofline, "_numba_is_loaded", lambda: False)
-    for function in kept:
-        function.cache_clear()
+    roofline.forget()
     yield
-    for function in kept:
-        function.cache_clear()
+    roofline.forget()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

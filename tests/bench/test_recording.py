@@ -37,7 +37,18 @@ def test_sleep_more(measure):
     pytest.skip("another part, whose name begins alike")
 
 def test_ceilings(measure, ceilings):
+    assert ceilings("numpy") == ceilings("numba")
     measure(lambda: None, peak=ceilings("numpy").flops)
+
+def test_highest(measure, ceilings, monkeypatch):
+    from accelnn import roofline
+    rates = iter([(1e20, 1.0), (1.0, 1e20), (2.0, 2.0)])
+    monkeypatch.setattr(roofline, "ceilings", lambda backend: roofline.Ceilings(*next(rates)))
+    assert ceilings("cupy") == ceilings("cupy") == (1e20, 1.0)
+    monkeypatch.setattr("conftest.AGAIN", 0.0)
+    assert ceilings("cupy") == (1e20, 1e20)
+    assert ceilings("cupy") == (1e20, 1e20)
+    measure(lambda: None)
 
 def test_fresh(measure):
     state = [0]
@@ -91,7 +102,9 @@ def test_samples_taken_elsewhere_are_kept_as_they_are(recorded: dict[str, Any]) 
 def test_what_was_not_run_says_why(recorded: dict[str, Any]) -> None:
     """By the part it belongs to, of those that ran."""
     parts = recorded["accelnn"]["parts"]
-    assert set(parts) == {"toy/sleep", "toy/back", "toy/ceilings", "toy/fresh"}
+    assert set(parts) == {
+        f"toy/{name}" for name in ("sleep", "back", "ceilings", "highest", "fresh")
+    }
     assert all(part["not_run"] == [] for part in parts.values())
     assert parts["toy/sleep"]["scale"] == "quick"
     assert parts["toy/sleep"]["seconds"] > 0
@@ -112,7 +125,7 @@ def test_the_machine_is_described(recorded: dict[str, Any]) -> None:
 
 def test_once_and_untimed(tmp_path: Path) -> None:
     done = pytest_in(tmp_path, "--benchmark-disable")
-    assert "4 passed, 2 skipped" in done.stdout, done.stdout
+    assert "5 passed, 2 skipped" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize(
