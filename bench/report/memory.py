@@ -25,6 +25,8 @@ from accelnn.bench.report.words import (
 )
 
 ROOFLINE, SINGLE, FUSED = "scaling/roofline", "kernels/single", "kernels/fused"
+#: From this share of the roof on, it is the roof that holds a kernel up.
+NEAR = 0.5
 #: A gain smaller than this is called none.
 PAYS = 1.05
 
@@ -112,10 +114,16 @@ def _roofline_findings(cases: list[Case], ceilings: dict[str, Ceiling]) -> list[
     if not known:
         return findings
     bound = [c for c, limit in known if (intensity(c) or 0) < limit.flops / limit.bandwidth]
-    findings.append(
-        f"Memory is the limit at {len(bound)} of {plural(len(known), 'point')} here"
-        + (": for them more operations at the same time bring nothing." if bound else ".")
-    )
+    near = sum((share(c, limit) or 0) >= NEAR for c, limit in known if c in bound)
+    words = f"Memory bounds {len(bound)} of {plural(len(known), 'point')} here"
+    if bound:
+        words += (
+            ": for them more operations at the same time bring nothing. "
+            f"{near} of these reach {percent(NEAR)} of that bound or more"
+        )
+    if near < len(bound):
+        words += "; something else holds the others up"
+    findings.append(f"{words}.")
     best, limit = max(known, key=lambda each: each[0].rate or 0)
     findings.append(
         f"{_who(best)} reaches {speed(best.rate)}, {percent((best.rate or 0) / limit.flops)} of "

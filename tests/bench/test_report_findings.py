@@ -127,7 +127,13 @@ def test_roofline() -> None:
     words = said(report_memory.exhibits, "roofline", *runs.scaling())
     assert "numba: at most 100 GFLOP/s and 20 GB/s were measured" in words
     assert "below 5 operations per byte memory is the limit" in words
-    assert "Memory is the limit at 2 of 4 points here" in words
+    assert "Memory bounds 2 of 4 points here" in words
+    assert "2 of these reach 50 % of that bound or more." in words
+    slow = runs.bench(
+        "scaling/roofline", "numba", 9.0, backend="numba", kernel="add", flops=1e9, intensity=0.1
+    )
+    words = said(report_memory.exhibits, "roofline", *runs.scaling(), slow)
+    assert "2 of these reach 50 % of that bound or more; something else holds the others" in words
     fast = runs.bench(
         "scaling/roofline", "numba", 0.01, backend="numba", kernel="add", flops=1e9, intensity=0.1
     )
