@@ -133,9 +133,14 @@ def both_ways(settings: Settings, chain: str, backend: str, sizes: Sizes) -> dic
         results[fused], compiling[fused] = first_call(held, call)
         turns[fused] = Turn(waiting(held, call))
     for one, other in zip(results[False], results[True], strict=True):
-        same(held.to_numpy(one), held.to_numpy(other))
+        same(host(held, one), host(held, other))
     taken = take_turns(turns, settings.pick(25, 9, 1), settings.pick(5e-3, 2e-3, 0.0))
     return {fused: Found(seconds, compiling[fused]) for fused, seconds in taken.items()}
+
+
+def host(held: Backend, x: Any) -> Any:
+    """Return an array of the backend, or a number, as NumPy's."""
+    return np.asarray(x) if isinstance(x, float) else held.to_numpy(x)
 
 
 def waiting(held: Backend, call: Callable[[], Any]) -> Callable[[], None]:

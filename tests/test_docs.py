@@ -20,6 +20,7 @@ from click.testing import CliRunner
 
 import accelnn
 from accelnn import backends
+from accelnn.bench.command import bench as measuring
 from accelnn.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -187,14 +188,19 @@ def parse(arguments: list[str]) -> tuple[str, ...]:
         assert name in command.commands, f"accelnn {' '.join(arguments)}: no command {name!r}"
         names.append(name)
         command = command.commands[name]
-    command.make_context(names[-1], arguments[len(names) :])
+    rest = arguments[len(names) :]
+    with click.Context(main, info_name="accelnn", **main.context_settings) as above:
+        command.make_context(names[-1], [*rest], parent=above)
+    if names == ["bench"]:  # which hands everything on
+        measuring.make_context("accelnn bench", rest)
     return tuple(names)
 
 
 def test_a_wrong_option_is_seen() -> None:
     assert parse(["data", "mnist", "--to", "DIR"]) == ("data", "mnist")
-    with pytest.raises(click.NoSuchOption):
-        parse(["train", "--epoch-count", "3"])
+    for command in ("train", "bench"):
+        with pytest.raises(click.NoSuchOption):
+            parse([command, "--epoch-count", "3"])
 
 
 @pytest.mark.parametrize("page", LINKED, ids=name_of)

@@ -18,9 +18,9 @@ from accelnn.bench.settings import Settings
 RACE = Race(40, (7, 6, 5), 8)
 
 
-def images() -> tuple[None, Any, Any]:
+def images(rows: int | None) -> tuple[None, Any, Any]:
     rng = np.random.default_rng(5)
-    return None, rng.random((50, 7), np.float32), rng.integers(0, 5, 50)
+    return None, rng.random((50, 7), np.float32)[:rows], rng.integers(0, 5, 50)[:rows]
 
 
 def meet(folder: str, mine: str, other: str) -> Callable[[Any], Any]:

@@ -99,7 +99,7 @@ def test_same_input_same_page(whole: str) -> None:
     assert report.page([runs.everything()]) == whole
     code = (
         "import sys; sys.path.insert(0, '.')\n"
-        "from tests.bench import runs\nfrom accelnn.bench import report\n"
+        "from tests.bench import runs\nfrom accelnn.bench.report import assembly as report\n"
         "sys.stdout.buffer.write(report.page([runs.everything()]).encode())"
     )
     root = Path(__file__).parents[2]
