@@ -54,7 +54,7 @@ def test_a_player_is_checked_and_keeps_its_network(
     monkeypatch.setattr(peer_rounds, "load", images)
     answer = player(name, RACE, ["adam"], ["float64"])
     if name != "scikit-learn":
-        _, X, y = images()
+        _, X, y = images(None)
         loop = PlainLoop("adam", X[:40].astype(np.float64), y[:40], widths=RACE.widths, batch=8)
         loop.run(np.arange(40))
         weights, loss = answer(("adam", "float64"))
