@@ -136,7 +136,8 @@ def play(
     rung, product, reason = case
     if reason:
         pytest.skip(reason)
-    ceilings(rung.backend if on_gpu(rung) and rung.backend else (*settings.cpu(), "numpy")[0])
+    for name in (rung.backend or "",) if on_gpu(rung) else settings.cpu() or ("numpy",):
+        ceilings(name)
     together = tuple(each.rung for each in cases if each.product == product and not each.reason)
     found = rounds(settings, product, together)[rung.name]
     info: dict[str, Any] = {"who": rung.name, **product.info()}

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("pytest_benchmark", reason="needs the extra 'bench'")
-
 from accelnn.bench import conftest
 from accelnn.bench.measuring import spread
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("matplotlib", reason="the extra bench is not installed")
-pytest.importorskip("jinja2", reason="the extra bench is not installed")
 pytest.importorskip("playwright", reason="playwright is not installed")
 
 from accelnn.bench.report import assembly as report

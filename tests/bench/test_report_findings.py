@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("matplotlib", reason="the extra bench is not installed")
-
 from accelnn.bench.report import gradient as report_gradient
 from accelnn.bench.report import ladder as report_ladder
 from accelnn.bench.report import memory as report_memory

@@ -1,10 +1,8 @@
 """The axes of the report: what fits on them, and how it is written."""
 
-import pytest
-
-pytest.importorskip("matplotlib", reason="the extra bench is not installed")
-
 import itertools
+
+import pytest
 
 from accelnn.bench.report.svg import text_width
 from accelnn.bench.report.ticks import Scale, written
