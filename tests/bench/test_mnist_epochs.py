@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accelnn.bench import mnist_epochs
+from accelnn.bench import mnist_epochs, networks
 from accelnn.bench.mnist_epochs import PLAIN, Epochs, Fit, check
 from accelnn.bench.networks import PlainLoop, program, weights
 from accelnn.bench.settings import Settings
+from accelnn.datasets import load_digits
 
 SETTINGS = Settings(network=(7, 8, 6, 5))
 HOW: dict[str, Any] = {"widths": SETTINGS.network, "batch": 8}
@@ -96,3 +97,13 @@ def test_a_warm_up_is_a_few_steps(trainer: str, rows: int, steps: int) -> None:
     done = epoch.loop.t if epoch.loop is not None else 0
     done += epoch.made.rule.t if epoch.made is not None else 0
     assert done == steps
+
+
+def test_only_the_rows_that_are_asked_for_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "load_default", load_digits)
+    data, X, y = networks.load(5)
+    whole, everything, labels = networks.load()
+    assert (X.shape, y.shape, len(data.y_train)) == ((5, 64), (5,), len(whole.y_train))
+    np.testing.assert_array_equal(X, everything[:5])
+    np.testing.assert_array_equal(y, labels[:5])
+    assert len(everything) == len(labels) == len(whole.y_train)

@@ -13,10 +13,10 @@ from accelnn.kernels.reference.matmul import matmul
 NETWORK = (7, 8, 6, 5)
 
 
-def learn(rung: Rung) -> Steps:
+def learn(rung: Rung, slow: bool = False) -> Steps:
     rng = np.random.default_rng(1)
     X, y = rng.random((11, 7), np.float32), rng.integers(0, 5, 11)
-    return train(rung, X, y, NETWORK, batch=4)
+    return train(rung, X, y, NETWORK, batch=4, slow=slow)
 
 
 @pytest.mark.parametrize("name", RUNGS)
@@ -49,6 +49,12 @@ def test_a_wrong_product_is_noticed() -> None:
 def test_the_seconds_of_a_steps_products_are_added_up() -> None:
     steps = learn(by(1.0, pause=0.002))
     assert all(seconds > 8 * 0.002 for seconds in steps.products)  # two layers of 3, the first of 2
+
+
+def test_the_first_step_of_a_slow_rung_is_another_ones() -> None:
+    steps = learn(by(1.0, pause=0.02), slow=True)
+    assert [seconds > 8 * 0.02 for seconds in steps.products] == [False, True, True]
+    assert steps.distance < 1e-5
 
 
 def test_a_stopwatch_takes_the_place_of_the_product_alone() -> None:

@@ -136,6 +136,9 @@ def test_counts_of_threads() -> None:
     assert counts(16) == (1, 2, 4, 8, 16)
 
 
-def test_the_same_rungs_are_equal() -> None:
+def test_the_same_rungs_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or a product would be measured anew for each rung of it."""
-    assert chosen(Settings()) == chosen(Settings())
+    monkeypatch.setattr("accelnn.bench.rungs.find_spec", lambda name: "it is installed")
+    settings = Settings(backends=("numpy", "cupy"))
+    assert {"array API: torch", "CuPy (cuBLAS)"} < {rung.name for rung in chosen(settings)}
+    assert chosen(settings) == chosen(settings)
