@@ -9,12 +9,12 @@ from typing import Any
 import click
 from rich.console import Console
 
-from accelnn.backends import get_backend, list_backends
 from accelnn.bench.comparing import compare
 from accelnn.bench.merging import NAME, merge, read_run
 from accelnn.bench.progress import Display
 from accelnn.bench.running import Outcome, Runner, one_interrupt
 from accelnn.bench.settings import Settings, read_batches, read_network, read_shapes
+from accelnn.bench.settings import usable as settings_usable
 from accelnn.bench.suites import PARTS, SUITES, Part
 from accelnn.errors import BackendUnavailable
 from accelnn.paths import replace_file
@@ -125,15 +125,11 @@ def choose(words: tuple[str, ...]) -> list[Part]:
 
 
 def usable(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the backends named, which must run; without a name, those that do."""
-    if not names:
-        return tuple(status.name for status in list_backends() if status.usable)
+    """Return what ``settings.usable`` does, or say which backend cannot be measured."""
     try:
-        for name in names:
-            get_backend(name)
+        return settings_usable(names)
     except (ValueError, BackendUnavailable) as error:
         raise click.ClickException(str(error)) from error
-    return tuple(dict.fromkeys(names))
 
 
 def prepare(folder: Path) -> None:

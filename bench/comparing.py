@@ -25,6 +25,8 @@ from typing import Any
 
 from rich.table import Table
 
+from accelnn.bench.report.words import seconds
+
 #: Changes below it are nobody's concern.
 LEAST = 0.05
 #: Probability that a comparison of two equal runs finds a change.
@@ -112,7 +114,7 @@ class Comparison:
         for case in (*self.of("slower"), *self.of("faster")):
             suite, part, group, name = case.key
             label = name if group in name else f"{group}: {name}"
-            times = _seconds(case.before), _seconds(case.after)
+            times = seconds(case.before), seconds(case.after)
             made.add_row(
                 f"{suite}/{part}", label, *times, f"× {case.ratio:.2f}", f"× {case.limit:.2f}"
             )
@@ -205,11 +207,3 @@ def _names(keys: list[Key], most: int = 10) -> str:
     names = [f"{suite}/{part} {name}" for suite, part, _, name in keys]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
-
-
-def _seconds(seconds: float) -> str:
-    """1.5e-05 -> "15.0 µs"."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 1e-9:.3g} ns"

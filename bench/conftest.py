@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from accelnn import roofline
-from accelnn.backends import list_backends
 from accelnn.bench.facts import facts, foreign_seconds
 from accelnn.bench.measuring import NOISY, Measure, spread
-from accelnn.bench.settings import Settings, read_batches, read_network, read_shapes
+from accelnn.bench.settings import Settings, read_batches, read_network, read_shapes, usable
+from accelnn.errors import BackendUnavailable
 
 #: Seconds after which the ceilings are measured again.
 AGAIN = 10.0
@@ -38,23 +38,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options once, and refuse what cannot be meant before anything runs."""
     config.stash[SETTINGS] = read(config)
     started = {"seconds": time.perf_counter(), "others": foreign_seconds()}
-    config.stash[RUN] = {"started": started, "ceilings": {}, "not_run": []}
+    config.stash[RUN] = {"started": started, "ceilings": {}}
 
 
 def read(config: pytest.Config) -> Settings:
     """Return the settings that the options ask for."""
-    usable = {status.name for status in list_backends() if status.usable}
-    given = {status.name: status for status in list_backends()}
-    names = config.getoption("backend") or [name for name in given if name in usable]
-    for name in names:
-        kind = name.partition(":")[0]
-        if kind not in usable:
-            status = given.get(kind)
-            why = f"{status.reason}. {status.remedy}" if status else f"there are {list(given)}"
-            raise pytest.UsageError(f"--backend {name} cannot be measured: {why}")
+    try:
+        names = usable(config.getoption("backend") or ())
+    except (ValueError, BackendUnavailable) as error:
+        raise pytest.UsageError(f"--backend: {error}") from error
     small = config.getoption("benchmark_disable", False)
     scale = "smoke" if small else "quick" if config.getoption("quick") else "full"
-    made: dict[str, Any] = {"scale": scale, "backends": tuple(names)}
+    made: dict[str, Any] = {"scale": scale, "backends": names}
     for option, field, reader in (
         ("shapes", "shapes", read_shapes),
         ("network", "network", read_network),

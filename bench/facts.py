@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_info
 
 import accelnn
 from accelnn.backends import list_backends
+from accelnn.backends.numpy_backend import cores
 
 LIBRARIES = ("numpy", "numba", "scikit-learn", "torch", "jax", "jaxlib")
 #: What tells a library how many threads to start.
@@ -52,13 +53,6 @@ def facts() -> dict[str, Any]:
         "versions": {name: installed(name) for name in LIBRARIES},
         "pools": pools(),
     }
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return int(os.cpu_count() or 1)
 
 
 def memory() -> int | None:

@@ -5,59 +5,32 @@ from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from statistics import median
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 import accelnn
 from accelnn.backends import Backend, get_backend
 from accelnn.bench.arena import repetitions, timed
 from accelnn.bench.measuring import settle
 from accelnn.bench.mnist_epochs import Epochs
+from accelnn.bench.peer_products import Product, check, operands
 from accelnn.profiling import Profile, Row
 
 #: How often the products alone are timed; the median counts.
 ROUNDS = 5
-#: What a profile calls the three products of a layer, with what is transposed in them.
-FORWARD, WEIGHTS, INPUT = ("forward", "NN"), ("weights", "TN"), ("input", "NT")
-
-
-class Product(NamedTuple):
-    """A product of a training step: op(a) (n, k) by op(b) (k, m).
-
-    Attributes
-    ----------
-    name : str
-        As ``accelnn.profile`` calls it.
-    letters : {"NN", "TN", "NT"}
-        T for an operand that is transposed.
-    n, k, m : int
-    """
-
-    name: str
-    letters: str
-    n: int
-    k: int
-    m: int
-
-    @property
-    def flops(self) -> int:
-        """Multiplications and additions."""
-        return self.n * self.m * (2 * self.k - 1)
 
 
 def products(n_in: int, widths: tuple[int, ...], batch: int) -> list[Product]:
-    """Return those of a step: three per layer, two in the first, whose input needs no gradient."""
+    """Return those of a step, each with the name that ``accelnn.profile`` gives it as its group.
+
+    Three per layer, two in the first, whose input needs no gradient.
+    """
     found = []
     for number, (n_from, n_to) in enumerate(pairwise((n_in, *widths[1:])), 1):
-        shapes = {
-            FORWARD: (batch, n_from, n_to),
-            WEIGHTS: (n_from, batch, n_to),
-            INPUT: (batch, n_to, n_from),
-        }
-        for (which, letters), shape in shapes.items():
-            if number > 1 or which != "input":
-                found.append(Product(f"Linear {number}, {which}", letters, *shape))
+        name = f"Linear {number}"
+        found.append(Product(f"{name}, forward", batch, n_from, n_to))
+        found.append(Product(f"{name}, weights", n_from, batch, n_to, ta=True))
+        if number > 1:
+            found.append(Product(f"{name}, input", batch, n_to, n_from, tb=True))
     return found
 
 
@@ -79,25 +52,20 @@ def alone(backend: str, listed: Iterable[Product], least: float) -> dict[str, fl
     All are checked before any is timed: NumPy's product is the judge, and its threads go on
     spinning for a while, on the cores of the next.
     """
-    calls = {product.name: checked(backend, product) for product in listed}
+    calls = {product.group: checked(backend, product) for product in listed}
     settle()
     return {name: seconds_of(call, get_backend(backend), least) for name, call in calls.items()}
 
 
 def checked(backend: str, product: Product) -> Callable[[], Any]:
-    """Return the call of a backend's product on float32 operands, whose result is right."""
-    held, rng = get_backend(backend), np.random.default_rng(2)
-    ta, tb = (letter == "T" for letter in product.letters)
-    n, k, m = product.n, product.k, product.m
-    host = [rng.random(s, np.float32) for s in ((k, n) if ta else (n, k), (m, k) if tb else (k, m))]
+    """Return the call of a backend's product, whose result is right."""
+    held, (a, b, out) = get_backend(backend), operands(product)
     with held.scope():
-        a, b = (held.asarray(each) for each in host)
-        out = held.empty((n, m), np.float32)
-        call = partial(held.matmul, a, b, ta=ta, tb=tb, out=out)
+        x, y, target = (held.asarray(each) for each in (a, b, out))
+        call = partial(held.matmul, x, y, ta=product.ta, tb=product.tb, out=target)
         call()
         held.synchronize()
-        expected = (host[0].T if ta else host[0]) @ (host[1].T if tb else host[1])
-        np.testing.assert_allclose(held.to_numpy(out), expected, rtol=1e-4)
+        check(product, a, b, held.to_numpy(target))
     return call
 
 
@@ -125,11 +93,15 @@ def beside(
     inside = {row.layer: row.seconds for row in rows if row.kernel == "matmul"}
     return [
         {
-            **product._asdict(),
+            "name": product.group,
+            "letters": product.letters,
+            "n": product.n,
+            "k": product.k,
+            "m": product.m,
             "calls": calls,
-            "seconds": inside[product.name],
-            "gflops_inside": calls * product.flops / inside[product.name] / 1e9,
-            "gflops_alone": product.flops / seconds_alone[product.name] / 1e9,
+            "seconds": inside[product.group],
+            "gflops_inside": calls * product.work / inside[product.group] / 1e9,
+            "gflops_alone": product.work / seconds_alone[product.group] / 1e9,
         }
         for product in listed
     ]

@@ -27,9 +27,8 @@ TOLERANCES = {"float64": 1e-9, "float32": 0.05}
 
 def runner(name: str, optimizer: str, dtype: str, rows: int | None) -> Player:
     """Return what takes the seed of an order, trains an epoch, and returns its seconds."""
-    _, X, y = load()
-    X, y = X[:rows].astype(dtype), y[:rows]
-    contestant = CONTESTANTS[name](optimizer, X, y)
+    _, X, y = load(rows)
+    contestant = CONTESTANTS[name](optimizer, X.astype(dtype), y)
 
     def run(seed: int) -> float:
         return contestant.epoch(np.random.default_rng(seed).permutation(len(X)))
@@ -39,11 +38,11 @@ def runner(name: str, optimizer: str, dtype: str, rows: int | None) -> Player:
 
 def learner(name: str, optimizer: str) -> Player:
     """Return what takes a dtype, trains on the rows of the check, and returns (weights, loss)."""
-    _, X, y = load()
+    _, X, y = load(CHECKED)
 
     def learn(dtype: str) -> tuple[list[Any], float]:
-        contestant = CONTESTANTS[name](optimizer, X[:CHECKED].astype(dtype), y[:CHECKED])
-        contestant.train(np.arange(len(X[:CHECKED])))
+        contestant = CONTESTANTS[name](optimizer, X.astype(dtype), y)
+        contestant.train(np.arange(len(X)))
         return contestant.weights(), contestant.loss
 
     return learn
@@ -120,8 +119,8 @@ def ratios(samples: dict[str, list[float]], ours: str) -> dict[str, dict[str, An
 
 def epochs(rounds: int, rows: int | None = None) -> dict[str, Any]:
     """Measure all contestants and the floor with both optimizers, on the first ``rows`` rows."""
-    data, X, _ = load()
-    n, n_in = len(X[:rows]), X.shape[1]
+    data, X, _ = load(rows)
+    n, n_in = X.shape
     names, with_floor = available(), has_floor()
     found: dict[str, Any] = {"data": data.name, "rows": n, "batch": BATCH, "check": {}}
     for optimizer in RATES:

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import accelnn
-from accelnn.backends.numpy_backend import cpu_name
-from accelnn.bench.facts import THREADS, cores
+from accelnn.backends.numpy_backend import cores, cpu_name
+from accelnn.bench.facts import THREADS
 from accelnn.bench.settings import Settings
 from accelnn.bench.suites import Part
 from accelnn.paths import replace_file
@@ -131,7 +130,7 @@ def stamp(settings: Settings) -> dict[str, Any]:
     threads = {name: os.environ[name] for name in THREADS if name in os.environ}
     machine = {"processor": cpu_name(), "cores": cores(), "threads by environment": threads}
     machine["data by environment"] = "ACCELNN_DATA" in os.environ  # MNIST, or a stand-in
-    said = {**settings.recorded(), "accelnn": accelnn.__version__, "machine": machine}
+    said = {**settings.recorded(), "machine": machine}
     return dict(json.loads(json.dumps(said)))  # with lists for tuples, as it is read back
 
 

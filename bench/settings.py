@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 import accelnn
+from accelnn.backends import get_backend, list_backends
 from accelnn.bench.networks import BATCH, WIDTHS
 
 T = TypeVar("T")
@@ -50,6 +51,21 @@ class Settings:
     def recorded(self) -> dict[str, Any]:
         """Return what the JSON says of it, and what has to be the same for a run to go on."""
         return {**asdict(self), "version": accelnn.__version__}
+
+
+def usable(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the backends named, all of which have to run; without a name, those that do.
+
+    Raises
+    ------
+    ValueError, BackendUnavailable
+        As ``get_backend``.
+    """
+    if not names:
+        return tuple(status.name for status in list_backends() if status.usable)
+    for name in names:
+        get_backend(name)
+    return tuple(dict.fromkeys(names))
 
 
 def read_shapes(text: str) -> tuple[tuple[int, int, int], ...]:

@@ -211,7 +211,7 @@ def test_rungs(benchmark: Any, settings: Settings, data: Any, case: Rung) -> Non
         step_seconds=median(seconds),
         distance=steps.distance,
         data=data[0].name,
-        flops=sum(p.flops for p in mnist_profile.products(n_in, widths, batch)),
+        flops=sum(p.work for p in mnist_profile.products(n_in, widths, batch)),
     )
     play_back(benchmark, seconds)
 

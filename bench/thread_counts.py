@@ -7,7 +7,7 @@ from typing import Any
 import numba
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from accelnn.bench.facts import cores
+from accelnn.backends.numpy_backend import cores
 from accelnn.kernels.on_numba.threads import pool, threads
 
 

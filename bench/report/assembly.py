@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import Markup
 
+from accelnn.bench.facts import QUIET
 from accelnn.bench.measuring import NOISY
 from accelnn.bench.report.charts import draw
 from accelnn.bench.report.data import Run, read
@@ -21,9 +22,6 @@ from accelnn.bench.report.steps import STEPS
 from accelnn.bench.report.words import percent, plain, plural, some
 from accelnn.bench.suites import SUITES
 from accelnn.paths import replace_file
-
-#: More cores than this in other programs' hands, and the times are not the machine's.
-OTHERS = 0.1
 
 
 class Panel(NamedTuple):
@@ -67,7 +65,7 @@ def page(runs: list[dict[str, Any]]) -> str:
             facts=facts_table(found),
             css=Markup(_beside("page.css")),  # ours, not a run's
             noisy=percent(NOISY),
-            busy=[(run, plain(run.others, 2)) for run in found if run.others > OTHERS],
+            busy=[(run, plain(run.others, 2)) for run in found if run.others > QUIET],
             several=len(found) > 1,
         )
     )

@@ -8,7 +8,8 @@ import pytest
 from accelnn.backends import get_backend
 from accelnn.bench import mnist_profile
 from accelnn.bench.mnist_epochs import Epochs, Fit
-from accelnn.bench.mnist_profile import Product, alone, beside, predicted, products, profiled, rest
+from accelnn.bench.mnist_profile import alone, beside, predicted, products, profiled, rest
+from accelnn.bench.peer_products import Product
 from accelnn.bench.settings import Settings
 from accelnn.profiling import Row
 
@@ -21,11 +22,11 @@ def row(kernel: str, layer: str, seconds: float) -> Row:
 
 def test_the_products_of_a_step() -> None:
     assert products(7, NETWORK, 4) == [
-        Product("Linear 1, forward", "NN", 4, 7, 6),
-        Product("Linear 1, weights", "TN", 7, 4, 6),
-        Product("Linear 2, forward", "NN", 4, 6, 5),
-        Product("Linear 2, weights", "TN", 6, 4, 5),
-        Product("Linear 2, input", "NT", 4, 5, 6),
+        Product("Linear 1, forward", 4, 7, 6),
+        Product("Linear 1, weights", 7, 4, 6, ta=True),
+        Product("Linear 2, forward", 4, 6, 5),
+        Product("Linear 2, weights", 6, 4, 5, ta=True),
+        Product("Linear 2, input", 4, 5, 6, tb=True),
     ]
 
 
@@ -40,10 +41,10 @@ def test_an_epoch_is_predicted_from_its_products_alone() -> None:
 
 
 def test_speeds_inside_and_alone() -> None:
-    listed = [Product("Linear 1, forward", "NN", 10, 50, 20)]
+    listed = [Product("Linear 1, forward", 10, 50, 20)]
     rows = [row("matmul", "Linear 1, forward", 0.5), row("relu", "Linear 1, forward", 9.0)]
     (found,) = beside(listed, rows, 1000, {"Linear 1, forward": 0.25e-3})
-    assert listed[0].flops == 10 * 20 * 99
+    assert listed[0].work == 10 * 20 * 99
     assert found["gflops_inside"] == pytest.approx(1000 * 19_800 / 0.5 / 1e9)
     assert found["gflops_alone"] == pytest.approx(19_800 / 0.25e-3 / 1e9)
     expected = {"name": "Linear 1, forward", "letters": "NN", "calls": 1000, "seconds": 0.5}
@@ -74,9 +75,9 @@ def test_a_profile_has_all_products_of_a_step(backend: str) -> None:
     epoch.close()
     listed = products(7, NETWORK, 8)
     inside = {r.layer: r for r in found.rows if r.kernel == "matmul"}
-    assert inside.keys() == {p.name for p in listed}
+    assert inside.keys() == {p.group for p in listed}
     for p in listed:
-        assert inside[p.name].flops == pytest.approx(3 * p.flops, rel=1e-6)
+        assert inside[p.group].flops == pytest.approx(3 * p.work, rel=1e-6)
     made = beside(listed, found.rows, 3, dict.fromkeys(inside, 1e-6))
     assert all(each["gflops_inside"] > 0 for each in made)
     assert "adam" in rest(found)
@@ -85,7 +86,7 @@ def test_a_profile_has_all_products_of_a_step(backend: str) -> None:
 
 @pytest.mark.parametrize("letters", ["NN", "TN", "NT"])
 def test_a_product_alone_is_checked(letters: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    product = Product("odd", letters, 3, 4, 5)
+    product = Product("odd", 3, 4, 5, ta=letters == "TN", tb=letters == "NT")
     found = alone("numpy", [product], 0.0)
     assert list(found) == ["odd"]
     assert found["odd"] > 0

@@ -129,7 +129,10 @@ def test_once_and_untimed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--backend", "nunpy"], "--backend nunpy cannot be measured: there are ['numpy', 'numba'"),
+        (
+            ["--backend", "nunpy"],
+            "--backend: unknown backend 'nunpy': expected one of 'numpy', 'numba'",
+        ),
         (["--shapes", "3x3"], "--shapes: expected shapes like 128x784x512 (n x k x m), got '3x3'"),
         (["--network", "3"], "--network: expected widths like 784-512-10, got '3'"),
         (["--batch", "no"], "--batch: expected whole numbers of at least 1, got 'no'"),
