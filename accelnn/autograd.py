@@ -12,10 +12,12 @@ import numpy as np
 
 from accelnn.backends import Backend, resolve_backend
 from accelnn.errors import GraphError
-from accelnn.graph import Backward, Node, recording, topological_order, unbroadcast
+from accelnn.graph import Node, topological_order
+from accelnn.graph import record as record
+from accelnn.operators import Operators
 
 
-class Tensor:
+class Tensor(Operators):
     """An n-dimensional array that remembers how it was computed.
 
     Parameters
@@ -220,134 +222,7 @@ class Tensor:
             )
         return seed
 
-    # Arithmetic -------------------------------------------------------------------------------
-
-    def __add__(self, other: Any) -> "Tensor":
-        a, b = self, self._other(other)
-
-        def backward(g: Any) -> tuple[Any, Any]:
-            return unbroadcast(g, a.shape), unbroadcast(g, b.shape)
-
-        return record("add", a.data + b.data, (a, b), backward)
-
-    def __sub__(self, other: Any) -> "Tensor":
-        a, b = self, self._other(other)
-
-        def backward(g: Any) -> tuple[Any, Any]:
-            return unbroadcast(g, a.shape), unbroadcast(-g, b.shape)
-
-        return record("sub", a.data - b.data, (a, b), backward)
-
-    def __mul__(self, other: Any) -> "Tensor":
-        a, b = self, self._other(other)
-
-        def backward(g: Any) -> tuple[Any, Any]:
-            return unbroadcast(g * b.data, a.shape), unbroadcast(g * a.data, b.shape)
-
-        return record("mul", a.data * b.data, (a, b), backward)
-
-    def __truediv__(self, other: Any) -> "Tensor":
-        a, b = self, self._other(other)
-
-        def backward(g: Any) -> tuple[Any, Any]:
-            by_b = g / b.data
-            return unbroadcast(by_b, a.shape), unbroadcast(-by_b * a.data / b.data, b.shape)
-
-        return record("div", a.data / b.data, (a, b), backward)
-
-    def __pow__(self, exponent: float) -> "Tensor":
-        if not isinstance(exponent, int | float | np.integer | np.floating):
-            raise TypeError(f"the exponent must be a number, got {type(exponent).__name__}")
-        x = self
-        exponent = exponent if isinstance(exponent, int) else float(exponent)
-
-        def backward(g: Any) -> tuple[Any]:
-            if exponent == 0:  # also where x = 0, whose -1st power is infinite
-                return (g * 0.0,)
-            return (g * exponent * x.data ** (exponent - 1),)
-
-        return record("pow", x.data**exponent, (x,), backward)
-
-    def __neg__(self) -> "Tensor":
-        return record("neg", -self.data, (self,), lambda g: (-g,))
-
-    def __radd__(self, other: Any) -> "Tensor":
-        return self._other(other) + self
-
-    def __rsub__(self, other: Any) -> "Tensor":
-        return self._other(other) - self
-
-    def __rmul__(self, other: Any) -> "Tensor":
-        return self._other(other) * self
-
-    def __rtruediv__(self, other: Any) -> "Tensor":
-        return self._other(other) / self
-
-    def __rmatmul__(self, other: Any) -> "Tensor":
-        return self._other(other) @ self
-
-    def __matmul__(self, other: Any) -> "Tensor":
-        a, b = self, self._other(other)
-        if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
-            raise ValueError(f"@ expects (n, k) @ (k, m), got {a.shape} @ {b.shape}")
-        matmul = a.backend.matmul
-
-        def backward(g: Any) -> tuple[Any, Any]:
-            return matmul(g, b.data, tb=True), matmul(a.data, g, ta=True)
-
-        return record("matmul", matmul(a.data, b.data), (a, b), backward)
-
-    def exp(self) -> "Tensor":
-        """``eˣ``, element by element."""
-        y = self.backend.xp.exp(self.data)
-        return record("exp", y, (self,), lambda g: (g * y,))
-
-    def log(self) -> "Tensor":
-        """Natural logarithm, element by element."""
-        x = self.data
-        return record("log", self.backend.xp.log(x), (self,), lambda g: (g / x,))
-
-    def sum(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
-        """Sum over one axis, or over all."""
-        x, xp = self, self.backend.xp
-
-        def backward(g: Any) -> tuple[Any]:
-            if axis is not None and not keepdims:
-                g = xp.expand_dims(g, axis)
-            return (xp.broadcast_to(g, x.shape),)
-
-        return record("sum", xp.sum(x.data, axis=axis, keepdims=keepdims), (x,), backward)
-
-    def mean(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
-        """Mean over one axis, or over all."""
-        count = self.data.size if axis is None else self.shape[axis]
-        return self.sum(axis, keepdims) / count
-
-    # Shape ------------------------------------------------------------------------------------
-
-    def reshape(self, *shape: int | tuple[int, ...]) -> "Tensor":
-        """Return the same elements, in C order, in another shape."""
-        x, xp = self, self.backend.xp
-        new = shape[0] if shape and isinstance(shape[0], tuple) else shape
-        return record("reshape", xp.reshape(x.data, new), (x,), lambda g: (xp.reshape(g, x.shape),))
-
-    @property
-    def T(self) -> "Tensor":  # noqa: N802 - the field's name
-        """The transpose of a matrix."""
-        if self.ndim != 2:
-            raise ValueError(f".T is the transpose of a matrix, got shape {self.shape}")
-        return record("transpose", self.data.T, (self,), lambda g: (g.T,))
-
-    def __getitem__(self, index: Any) -> "Tensor":
-        x, xp = self, self.backend.xp
-        index = index.data if isinstance(index, Tensor) else index
-
-        def backward(g: Any) -> tuple[Any]:
-            full = xp.zeros_like(x.data)
-            xp.add.at(full, index, g)  # an element taken twice gets both gradients
-            return (full,)
-
-        return record("getitem", x.data[index], (x,), backward)
+    # Operators --------------------------------------------------------------------------------
 
     def _other(self, other: Any) -> "Tensor":
         """Return the other operand on this tensor's backend; numbers take its dtype."""
@@ -398,26 +273,6 @@ def _restored(
     made = object.__new__(kind)
     made.data, made.backend = backend.asarray(array), backend
     made.requires_grad, made.grad, made._node, made._retain = requires_grad, grad, None, False
-    return made
-
-
-def record(name: str, data: Any, parents: tuple[Tensor, ...], backward: Backward) -> Tensor:
-    """Wrap a result and, if a gradient will be wanted, remember how it was made.
-
-    Parameters
-    ----------
-    name : str
-        Of the operation, for messages and pictures.
-    data : array
-        The result.
-    parents : tuple of Tensor
-    backward : callable
-        From the gradient of the result to one gradient per parent, of the parent's shape.
-    """
-    made = Tensor._of(data, parents[0].backend)
-    if recording.get() and any(p.requires_grad for p in parents):
-        made.requires_grad = True
-        made._node = Node(name, parents, backward)
     return made
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from accelnn.autograd import Tensor
 
 recording: ContextVar[bool] = ContextVar("accelnn_recording", default=True)
 
@@ -19,6 +22,30 @@ class Node:
         self.name = name
         self.parents = parents
         self.backward: Backward | None = backward  # None once a backward pass has used it
+
+
+def record(name: str, data: Any, parents: tuple[Any, ...], backward: Backward) -> "Tensor":
+    """Wrap a result and, if a gradient will be wanted, remember how it was made.
+
+    Parameters
+    ----------
+    name : str
+        Of the operation, for messages and pictures.
+    data : array
+        The result.
+    parents : tuple of Tensor
+    backward : callable
+        From the gradient of the result to one gradient per parent, of the parent's shape.
+
+    Returns
+    -------
+    Tensor
+    """
+    made: Tensor = parents[0]._of(data, parents[0].backend)
+    if recording.get() and any(p.requires_grad for p in parents):
+        made.requires_grad = True
+        made._node = Node(name, parents, backward)
+    return made
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def check_lowerable(model: nn.Module, loss: Any, optimizer: Any) -> list[nn.Modu
     linears = [layer for layer in layers if isinstance(layer, nn.Linear)]
     if not linears:
         raise NotLowerable("the stack has no Linear layer, so there is nothing to train")
-    if type(loss) not in _LOSSES:
+    if type(loss) not in _LOSSES or getattr(loss, "label_smoothing", False):
         raise NotLowerable(f"the loss {loss!r} is not one that programs know")
     if loss.reduction == "none":
         raise NotLowerable("a loss with reduction='none' is no single number to descend")

@@ -12,7 +12,7 @@ import numpy as np
 
 from accelnn import nn
 from accelnn.autograd import Parameter
-from accelnn.backends import Backend
+from accelnn.backends import Backend, stepper
 from accelnn.backends.plan import Plan, Update
 from accelnn.checking import (
     as_features,
@@ -26,10 +26,18 @@ from accelnn.checking import (
 from accelnn.errors import NotLowerable
 from accelnn.kernels import table as t
 from accelnn.lowering import RowLoss, check_lowerable, layer_table, row_loss
+from accelnn.row_weights import check_row_weights, weigh
+from accelnn.windows import SparseRows, as_csr, blocks, in_windows, is_sparse
 
 
 class Rule(Protocol):
-    """What a program needs of an optimizer."""
+    """What a program needs of an optimizer.
+
+    One that does more than an update kernel, as clipping gradients by their norm, may also have
+    ``step_plan(plan, backend, share, lr)``. It is called when the gradients of a minibatch are in
+    ``plan.grads`` and ``t`` has counted the step, and changes parameters and states itself;
+    ``stepper.update`` is the kernel, and ``share`` the last of its scalars.
+    """
 
     t: int
 
@@ -52,6 +60,12 @@ class Program:
     backend : Backend
     rule : Rule
         The optimizer.
+    penalties : array or None
+        What the decay of the weights adds to the sum that ``run`` returned last, for each of its
+        steps: ``rows · decay / (rows or sum of their weights) / 2 · |W|²`` of the weights before
+        the step. None where the backend does not look at them in between.
+    penalty : float or None
+        Their sum.
     """
 
     def __init__(
@@ -91,6 +105,7 @@ class Program:
                 precision=precision,
             )
             self._adopt()
+        self.penalties: Any = np.zeros(0)
         self._closed = False
 
     def _parameters(self) -> Iterable[Parameter]:
@@ -128,19 +143,24 @@ class Program:
             not overlap(p.data, self.plan.params) for p in now
         )
 
-    def bind(self, X: Any, y: Any, input_scale: float = 1.0) -> None:
+    def bind(self, X: Any, y: Any, input_scale: float = 1.0, row_weights: Any = None) -> None:
         """Set the data to train on; the rows are visited in order until ``start_epoch``.
 
         Arrays of the backend in the dtype of the model are not copied. A NumPy array too big for
-        the device stays where it is.
+        the device stays where it is, and so does a sparse X, of which some rows at a time are laid
+        out densely.
 
         Parameters
         ----------
-        X : array of shape (n, n_in)
+        X : array, or sparse matrix or array of SciPy's, of shape (n, n_in)
         y : array of shape (n,) or (n, n_out)
             Integer classes 0 ... n_out - 1 for a cross-entropy, values otherwise.
         input_scale : float
             The network sees ``X * input_scale``, here and in ``predict``.
+        row_weights : array of shape (n,), optional
+            Finite and not negative. A mean loss is the mean of a minibatch's rows weighted by
+            them, and a decay per row is divided by their sum; in a summed loss each row's is
+            multiplied by its weight. Gradient and decay of a minibatch of weights 0 are 0.
         """
         self._require_open()
         plan, backend = self.plan, self.backend
@@ -148,12 +168,17 @@ class Program:
         n, dtype = array.shape[0], plan.params.dtype
         if n == 0:
             raise ValueError(f"X has no rows (shape {tuple(array.shape)}); expected at least one")
+        weights = None if row_weights is None else check_row_weights(row_weights, n)
         with backend.scope(), backend.memory_guard():
             target = check_targets(y, n, plan.n_out, plan.loss == t.CROSS_ENTROPY, dtype, backend)
-            features = as_features(array, dtype, backend, scale, backend.reads_bytes)
-            order, row_losses = backend.asarray(np.arange(n)), backend.zeros((n,), dtype)
-        plan.X, plan.y, plan.input_scale = features, target, scale
-        plan.order, plan.row_losses = order, row_losses
+            if is_sparse(array):
+                features: Any = SparseRows(array, dtype, scale)
+            else:
+                features = as_features(array, dtype, backend, scale, backend.reads_bytes)
+            plan.row_losses = backend.zeros((n,), dtype)
+            plan.X, plan.y, plan.input_scale = features, target, scale
+            self._row_weights = weights
+            self._visit(np.arange(n))
 
     def start_epoch(self, order: Any) -> None:
         """Set the order in which rows are visited: (m,) integers on the host, m >= 1.
@@ -163,9 +188,24 @@ class Program:
         plan = self._bound()
         checked = check_order(order, plan.X.shape[0])
         with self.backend.scope():
-            if len(checked) > len(plan.row_losses):
-                plan.row_losses = self.backend.zeros(checked.shape, plan.params.dtype)
-            plan.order = self.backend.asarray(checked)
+            self._visit(checked)
+
+    def _visit(self, order: Any) -> None:
+        """Set the order, and what depends on it."""
+        plan, backend = self.plan, self.backend
+        if len(order) > len(plan.row_losses):
+            plan.row_losses = backend.zeros(order.shape, plan.params.dtype)
+        plan.order = backend.asarray(order)
+        self._counts, self._shares = weigh(plan, self._row_weights, order)
+        counts = self._counts
+        plan.weights = None if counts is None else backend.asarray(counts, dtype=plan.params.dtype)
+        if isinstance(plan.X, SparseRows):
+            plan.X.forget()
+
+    @property
+    def penalty(self) -> float | None:
+        """The sum of the penalties."""
+        return None if self.penalties is None else float(self.penalties.sum())
 
     @property
     def n_batches(self) -> int:
@@ -188,34 +228,70 @@ class Program:
                 f"expected 0 <= first <= last <= {self.n_batches} and one learning rate per step, "
                 f"got first={first}, last={last} and {len(learning_rates)} rates"
             )
-        scalars = np.array(
-            [self.rule.scalars(self.rule.t + 1 + i, lr) for i, lr in enumerate(learning_rates)]
-        ).reshape(last - first, 3)
-        stop = min(last * plan.batch_size, len(plan.order))
+        penalties: list[Any] = []
+
+        def work(i: int, j: int, start: int) -> None:
+            run = self._by_hand if hasattr(self.rule, "step_plan") else self._fused
+            rates = learning_rates[start + i - first : start + j - first]
+            penalties.append(run(i, j, rates, self._shares[start + i : start + j]))
+
         with self.backend.scope():
-            self.backend.run_steps(plan, first, last, scalars)
-            self.rule.t += last - first
+            in_windows(plan, self.backend, first, last, work)
             self._count_dropouts()
-            rows = plan.row_losses[first * plan.batch_size : stop]
-            return float(self.backend.to_numpy(rows).sum(dtype=np.float64)) * plan.loss_scale
+            known = all(each is not None for each in penalties)
+            self.penalties = np.concatenate(penalties) if known else None
+            return self.losses(first, last)
+
+    def _fused(self, first: int, last: int, rates: Any, shares: Any) -> Any:
+        """Train on minibatches of the plan, updates and all, and return their penalties."""
+        scalars = np.empty((last - first, 4))
+        scalars[:, 3] = shares
+        for i, lr in enumerate(rates):
+            scalars[i, :3] = self.rule.scalars(self.rule.t + 1 + i, lr)
+        penalties = self.backend.run_steps(self.plan, first, last, scalars)
+        self.rule.t += last - first
+        return penalties
+
+    def _by_hand(self, first: int, last: int, rates: Any, shares: Any) -> Any:
+        """Compute gradients minibatch by minibatch; the rule does the steps itself."""
+        plan, backend, penalties = self.plan, self.backend, np.zeros(last - first)
+        if first == last:
+            self._gradients(first, last)
+        for step, lr, share in zip(range(first, last), rates, shares.tolist(), strict=True):
+            self._gradients(step, step + 1)
+            penalties[step - first] = stepper.penalty(backend, plan, step, share)
+            self.rule.t += 1
+            self.rule.step_plan(plan, backend, share, lr)  # type: ignore[attr-defined]
+        return penalties
+
+    def _gradients(self, first: int, last: int) -> None:
+        """Leave the gradients of a minibatch of the plan in ``plan.grads``, and update nothing."""
+        plan, kept = self.plan, self.plan.update
+        plan.update = Update()
+        try:
+            self.backend.run_steps(plan, first, last, np.zeros((last - first, 4)))
+        finally:
+            plan.update = kept
+
+    def losses(self, first: int, last: int) -> float:
+        """Return the sum of the losses of the rows of minibatches that were run last."""
+        height, order = self.plan.batch_size, self.plan.order
+        here = slice(first * height, min(last * height, len(order)))
+        losses = self.backend.to_numpy(self.plan.row_losses[here])
+        counts = self._counts
+        total = losses.sum(dtype=np.float64) if counts is None else counts[here] @ losses
+        return float(total) * self.plan.loss_scale
 
     def loss_and_grad(self, batch: int = 0) -> tuple[float, Any]:
         """Return loss and flat gradient of one minibatch of the epoch, changing no parameter.
 
         The gradient is the program's own buffer, laid out as in ``backends/plan.py``.
         """
-        plan, kept = self._bound(), self.plan.update
-        rows = min((batch + 1) * plan.batch_size, len(plan.order)) - batch * plan.batch_size
-        plan.update = Update()
+        plan = self._bound()
         with self.backend.scope():
-            try:
-                self.backend.run_steps(plan, batch, batch + 1, np.zeros((1, 3)))
-            finally:
-                plan.update = kept
+            in_windows(plan, self.backend, batch, batch + 1, lambda i, j, _: self._gradients(i, j))
             self._count_dropouts()
-            losses = plan.row_losses[batch * plan.batch_size : batch * plan.batch_size + rows]
-            total = float(self.backend.to_numpy(losses).sum(dtype=np.float64))
-            total *= plan.loss_weight(rows)
+            total = self.losses(batch, batch + 1) / (plan.rows(batch) if plan.loss_mean else 1)
         return total, plan.grads
 
     def predict(self, X: Any) -> Any:
@@ -223,7 +299,7 @@ class Program:
 
         Parameters
         ----------
-        X : array of shape (n, n_in)
+        X : array, or sparse matrix or array of SciPy's, of shape (n, n_in)
             Multiplied by the ``input_scale`` of ``bind``.
 
         Returns
@@ -235,17 +311,27 @@ class Program:
         plan, backend = self.plan, self.backend
         array = check_rows(X, plan.n_in)
         with backend.scope(), backend.memory_guard():
-            scale, keep = plan.input_scale, backend.reads_bytes
-            features = as_features(array, plan.params.dtype, backend, scale, keep)
+            scale, keep, dtype = plan.input_scale, backend.reads_bytes, plan.params.dtype
+            if is_sparse(array):
+                features = as_csr(array, dtype, scale)
+            else:
+                features = as_features(array, dtype, backend, scale, keep)
             return as_given(self.outputs(features), array, backend)
 
     def outputs(self, features: Any) -> Any:
-        """Return the outputs, an array of the backend, for what ``as_features`` returned."""
+        """Return the outputs, an array of the backend, for what ``as_features`` returned.
+
+        Or for a sparse matrix or array of SciPy's, of what the network is to see.
+        """
         self._require_open()
         with self.backend.scope():
             shape = (features.shape[0], self.plan.n_out)
             out = self.backend.empty(shape, self.plan.params.dtype)
-            self.backend.run_forward(self.plan, features, out)
+            if not is_sparse(features):
+                self.backend.run_forward(self.plan, features, out)
+                return out
+            for here, rows in blocks(self.plan, self.backend, features):
+                self.backend.run_forward(self.plan, rows, out[here])
         return out
 
     def close(self) -> None:
@@ -258,7 +344,7 @@ class Program:
         self._closed, plan = True, self.plan
         with self.backend.scope():
             self.backend.release(plan)
-        plan.X = plan.y = plan.order = plan.row_losses = None
+        plan.X = plan.y = plan.order = plan.row_losses = plan.weights = None
         plan.work = plan.deltas = plan.grads = plan.states = None
 
     def __enter__(self) -> "Program":

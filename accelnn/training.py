@@ -6,7 +6,7 @@ time budgets work between calls into compiled code or a GPU.
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -150,7 +150,7 @@ def _fit(
     compile_seconds = loop.warm_up()
     for number, order in enumerate(_orders(loop.n_rows, epochs, rng, shuffle), 1):
         started = time.perf_counter()
-        total = loop.epoch(number, order, optimizer)
+        total = loop.epoch(number, order, lambda first, last: [optimizer.lr] * (last - first))
         seconds = time.perf_counter() - started
         epoch = Epoch(number, total, seconds, compile_seconds, *data.validate(loop.engine))
         compile_seconds = 0.0
@@ -211,13 +211,21 @@ def choose_backend(
 
 
 class Loop:
-    """Runs an engine through epochs, in chunks of about ``CHUNK_SECONDS``."""
+    """Runs an engine through epochs, in chunks of about ``CHUNK_SECONDS``.
+
+    Attributes
+    ----------
+    penalty : float or None
+        What the decay of the weights added to the losses of the last epoch's rows, summed, where
+        the engine says so.
+    """
 
     def __init__(
         self, engine: Engine, backend: Backend, callbacks: list[Callback], n_rows: int
     ) -> None:
         self.engine, self.backend, self.callbacks = engine, backend, callbacks
         self.n_rows = n_rows
+        self.penalty: float | None = None
         self._chunk = 1
 
     def warm_up(self) -> float:
@@ -235,15 +243,21 @@ class Loop:
         self.backend.synchronize()
         return time.perf_counter() - started
 
-    def epoch(self, number: int, order: Any, optimizer: Any) -> float:
-        """Train one epoch in ``order`` and return the mean loss of a row."""
+    def epoch(self, number: int, order: Any, rates: Callable[[int, int], list[float]]) -> float:
+        """Train one epoch in ``order`` and return the mean loss of a row.
+
+        ``rates(first, last)`` gives the learning rates of steps first ... last - 1.
+        """
         self.engine.start_epoch(order)
         first, total, n_batches = 0, 0.0, self.engine.n_batches
+        self.penalty = None
         per_batch = -(-self.n_rows // n_batches)
         while first < n_batches:
             last = min(first + self._chunk, n_batches)
             started = time.perf_counter()
-            total += self.engine.run(first, last, [optimizer.lr] * (last - first))
+            total += self.engine.run(first, last, rates(first, last))
+            added = getattr(self.engine, "penalty", None)
+            self.penalty = added if added is None else added + (self.penalty or 0.0)
             self.backend.synchronize()
             per_step = (time.perf_counter() - started) / (last - first)
             self._chunk = max(1, int(CHUNK_SECONDS / max(per_step, 1e-7)))
@@ -279,6 +293,8 @@ class _Data:
         """Check all data and convert them as the engine reads them."""
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together; only one of them was given")
+        if isinstance(self.loss, nn.FocalLoss):  # of classes, or of each output
+            self.classes = np.ndim(y) == 1 and np.asarray(y).dtype.kind in "iu"
         self.X, self.y = self._pair(X, y, "X")
         self.keep_bytes = "uint8" in str(self.X.dtype)  # all bytes are multiplied alike, or none
         self.scale_left = self.scale if self.keep_bytes else 1.0

@@ -92,7 +92,7 @@ class _Range:
 
     def seconds(self) -> float:
         """Seconds of a step."""
-        scalars = np.zeros((self.count, 3))  # a rate of 0: the weights stay as they are
+        scalars = np.zeros((self.count, 4))  # a rate of 0: the weights stay as they are
 
         def run() -> None:
             self.program.backend.run_steps(self.program.plan, 0, self.count, scalars)

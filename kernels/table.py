@@ -23,8 +23,8 @@ LAYERS = (
 )
 (LINEAR, DROPOUT, IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SOFTMAX, LOG_SOFTMAX) = range(10)
 
-LOSSES = ("squared_error", "binary_cross_entropy", "cross_entropy")
-SQUARED_ERROR, BINARY_CROSS_ENTROPY, CROSS_ENTROPY = range(3)
+LOSSES = ("squared_error", "binary_cross_entropy", "cross_entropy", "poisson", "perceptron")
+SQUARED_ERROR, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, POISSON, PERCEPTRON = range(5)
 
 UPDATES = ("none", "sgd", "momentum", "adam")
 NO_UPDATE, SGD, MOMENTUM, ADAM = range(4)

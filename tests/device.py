@@ -144,13 +144,13 @@ class DeviceBackend(Backend):
         """Say whether there is room."""
         return n_bytes <= self.room
 
-    def run_steps(self, plan: Plan, first: int, last: int, scalars: Any) -> None:
+    def run_steps(self, plan: Plan, first: int, last: int, scalars: Any) -> float | None:
         """Read X as it came, then step as NumPy does."""
         kept = plan.X
         self.precisions_seen.add(plan.precision)
         plan.X = self._read(plan, kept)
         try:
-            super().run_steps(plan, first, last, scalars)
+            return super().run_steps(plan, first, last, scalars)
         finally:
             plan.X = kept
 

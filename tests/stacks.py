@@ -7,6 +7,7 @@ import numpy as np
 
 from accelnn import nn, optim
 from accelnn.backends import Backend
+from tests.kernel_losses import Perceptron, Poisson
 
 #: Name -> the layers between and behind the Linears of a 7-6-5-3 stack.
 HIDDEN: dict[str, Callable[[], list[nn.Module]]] = {
@@ -39,6 +40,8 @@ LOSSES: dict[str, Callable[[], nn.Loss]] = {
     "binary cross-entropy": nn.BCEWithLogitsLoss,
     "squared error": nn.MSELoss,
     "squared error, sum": lambda: nn.MSELoss("sum"),
+    "poisson": Poisson,
+    "perceptron": Perceptron,
 }
 
 
@@ -60,6 +63,8 @@ def data(loss: nn.Loss, n: int, dtype: str) -> tuple[Any, Any]:
     X = rng.standard_normal((n, 7)).astype(dtype)
     if isinstance(loss, nn.CrossEntropyLoss):
         return X, rng.integers(0, 3, n)
-    if isinstance(loss, nn.BCEWithLogitsLoss):
+    if isinstance(loss, Poisson):
+        return X, rng.poisson(1, (n, 3)).astype(dtype)
+    if isinstance(loss, nn.BCEWithLogitsLoss | Perceptron):
         return X, rng.integers(0, 2, (n, 3)).astype(dtype)
     return X, rng.standard_normal((n, 3)).astype(dtype)

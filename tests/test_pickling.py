@@ -66,6 +66,20 @@ def test_a_model_that_was_trained(way: Copy, place: Backend) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_buffers(way: Copy, place: Backend) -> None:
+    model = nn.Sequential(nn.BatchNorm1d(2, backend=place))
+    x = [[1.0, 10.0], [3.0, 30.0]]
+    model(x)
+    twin = way(model)
+    assert {buffer.backend for buffer in twin.buffers()} == {place}
+    model(x)
+    assert [int(m.state_dict()["0.num_batches_tracked"]) for m in (model, twin)] == [2, 1]
+    twin(x)
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(twin.state_dict()[name], array)
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_a_shared_parameter_stays_shared(way: Copy, place: Backend) -> None:
     a, b = nn.Linear(3, 3, backend=place), nn.Linear(3, 3, backend=place)
     b.weight = a.weight

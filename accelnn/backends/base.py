@@ -105,6 +105,10 @@ class Backend:
     binary_cross_entropy_backward: Kernel
     cross_entropy: Kernel
     cross_entropy_backward: Kernel
+    poisson: Kernel
+    poisson_backward: Kernel
+    perceptron: Kernel
+    perceptron_backward: Kernel
     sgd: Kernel
     momentum: Kernel
     adam: Kernel
@@ -198,9 +202,12 @@ class Backend:
 
     # Programs ---------------------------------------------------------------------------------
 
-    def run_steps(self, plan: Plan, first: int, last: int, scalars: Any) -> None:
-        """Train on minibatches ``first`` to ``last`` of the data that ``plan`` is bound to."""
-        stepper.run_steps(self, plan, first, last, scalars)
+    def run_steps(self, plan: Plan, first: int, last: int, scalars: Any) -> Any:
+        """Train on minibatches ``first`` to ``last`` of the data that ``plan`` is bound to.
+
+        Return the penalty of each, or None where nobody looks at the weights in between.
+        """
+        return stepper.run_steps(self, plan, first, last, scalars)
 
     def run_forward(self, plan: Plan, X: Any, out: Any) -> None:
         """Write the outputs for all rows of ``X``, at most a batch at a time, to ``out``."""
@@ -219,11 +226,12 @@ class Backend:
         """
         around, whole = self.timer(log), type(self).run_steps is Backend.run_steps
 
-        def run_steps(plan: Plan, first: int, last: int, scalars: Any) -> None:
+        def run_steps(plan: Plan, first: int, last: int, scalars: Any) -> Any:
             if not whole:
                 log.by_kernel.add(self.name)
             with self.scope(), self.memory_guard():
-                stepper.run_steps(self, log.mine(plan, watch=log), first, last, scalars)
+                mine = log.mine(plan, watch=log)
+                return stepper.run_steps(self, mine, first, last, scalars)
 
         def run_forward(plan: Plan, X: Any, out: Any) -> None:
             if not whole:

@@ -61,11 +61,11 @@ class NumbaBackend(NumpyBackend):
 
         return warming.warm_up()
 
-    def run_steps(self, plan: Plan, first: int, last: int, scalars: Any) -> None:
+    def run_steps(self, plan: Plan, first: int, last: int, scalars: Any) -> Any:
         """Train on minibatches ``first`` to ``last`` in one compiled call."""
         from accelnn.kernels.on_numba import program
 
-        program.run_steps(plan, first, last, scalars)
+        return program.run_steps(plan, first, last, scalars)
 
     def run_forward(self, plan: Plan, X: Any, out: Any) -> None:
         """Write the outputs for all rows of ``X`` in one compiled call."""
@@ -77,11 +77,11 @@ class NumbaBackend(NumpyBackend):
         """As for any backend, but programs stay one compiled call, with a clock in it."""
         from accelnn.kernels.on_numba import timed
 
-        def run_steps(plan: Plan, first: int, last: int, scalars: Any) -> None:
-            def run(mine: Plan, report: Any) -> None:
-                timed.run_steps(mine, first, last, scalars, report)
+        def run_steps(plan: Plan, first: int, last: int, scalars: Any) -> Any:
+            def run(mine: Plan, report: Any) -> Any:
+                return timed.run_steps(mine, first, last, scalars, report)
 
-            watching.compiled(log, self.name, f"steps {first} to {last - 1}", plan, run)
+            return watching.compiled(log, self.name, f"steps {first} to {last - 1}", plan, run)
 
         def run_forward(plan: Plan, X: Any, out: Any) -> None:
             def run(mine: Plan, report: Any) -> None:

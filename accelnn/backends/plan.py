@@ -29,7 +29,8 @@ class Update:
     decay_weights, decay_biases : float
         Added to the gradient times the parameter.
     decay_per_row : bool
-        Whether the decays are divided by the rows of the minibatch (scikit-learn's ``alpha``).
+        Whether the decays are divided by the rows of the minibatch (scikit-learn's ``alpha``), or
+        by the sum of their weights. The program says so in its scalars.
     """
 
     kind: int = t.NO_UPDATE
@@ -78,6 +79,8 @@ class Plan:
         Rows of X in the order of their visits, m >= 1.
     row_losses : array of shape (max(n, m),)
         The loss of each row, by its place in ``order``.
+    weights : array of shape (m,), or None
+        What each row counts, times ``loss_weight``, by its place in ``order``.
     views : dict
         What a backend derives from the buffers and keeps: views, recordings, room of its own.
     """
@@ -102,7 +105,12 @@ class Plan:
     y: Any = None
     order: Any = None
     row_losses: Any = None
+    weights: Any = None
     views: dict[Any, Any] = field(default_factory=dict)
+
+    def rows(self, step: int) -> int:
+        """Rows of minibatch ``step``."""
+        return min(self.batch_size, len(self.order) - step * self.batch_size)
 
     def loss_weight(self, rows: int) -> float:
         """Weight of one row of a minibatch of ``rows`` rows."""

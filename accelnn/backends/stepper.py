@@ -16,6 +16,8 @@ from accelnn.kernels import table as t
 if TYPE_CHECKING:
     from accelnn.backends.base import Backend
 
+#: Weights that are squared at a time: they stay in a cache.
+_BLOCK = 1 << 15
 #: Codes of the activations -> name of the scalar their kernels take, if any.
 _SCALAR = {t.LEAKY_RELU: "slope", t.ELU: "alpha"}
 
@@ -33,8 +35,12 @@ class _Views(NamedTuple):
     layers: list[_Layer]
 
 
-def run_steps(backend: "Backend", plan: Plan, first: int, last: int, scalars: Any) -> None:
-    """Train on minibatches ``first`` ... ``last - 1``; ``scalars`` (last - first, 3) of floats."""
+def run_steps(backend: "Backend", plan: Plan, first: int, last: int, scalars: Any) -> Any:
+    """Train on minibatches ``first`` ... ``last - 1`` and return their penalties, an array.
+
+    ``scalars`` (last - first, 4): three of the update, and the share of the decays.
+    """
+    penalties = np.zeros(last - first)
     n, dropouts = len(plan.order), plan.table["kind"] == t.DROPOUT
     loss = getattr(backend, t.LOSSES[plan.loss])
     loss_backward = getattr(backend, t.LOSSES[plan.loss] + "_backward")
@@ -54,12 +60,15 @@ def run_steps(backend: "Backend", plan: Plan, first: int, last: int, scalars: An
         for layer in v.layers:
             layer.forward(True)
         loss(v.output, target, out=plan.row_losses[start:stop])
-        loss_backward(v.weights, v.output, target, out=v.delta)
+        weights = v.weights if plan.weights is None else v.weights * plan.weights[start:stop]
+        loss_backward(weights, v.output, target, out=v.delta)
         for layer in reversed(v.layers):
             if layer.backward is not None:
                 layer.backward()
-        _update(backend, plan, stop - start, scalars[step - first])
+        penalties[step - first] = penalty(backend, plan, step, scalars[step - first][3])
+        update(backend, plan, scalars[step - first])
         plan.table["call"][dropouts] += np.uint64(1)  # also of those that have no backward
+    return penalties
 
 
 def run_forward(backend: "Backend", plan: Plan, X: Any, out: Any) -> None:
@@ -85,14 +94,26 @@ def _stays_on_host(plan: Plan, X: Any) -> bool:
     return isinstance(X, np.ndarray) and not isinstance(plan.params, np.ndarray)
 
 
-def _update(backend: "Backend", plan: Plan, rows: int, scalars: Any) -> None:
+def penalty(backend: "Backend", plan: Plan, step: int, share: float) -> float:
+    """Return ``rows · decay · share / 2 · |W|²``, what decay of the weights adds to the loss."""
+    if not plan.update.decay_weights:
+        return 0.0
+    squares = 0.0
+    for start in range(0, plan.n_weights, _BLOCK):
+        part = plan.params[start : min(start + _BLOCK, plan.n_weights)]
+        part = backend.asarray(part, dtype=np.float64)
+        squares += float((part * part).sum())
+    return plan.rows(step) * plan.update.decay_weights * float(share) / 2 * squares
+
+
+def update(backend: "Backend", plan: Plan, scalars: Any) -> None:
+    """Change the parameters and states by the gradients; ``scalars`` (4,) as in ``run_steps``."""
     u, cut = plan.update, plan.n_weights
-    share = rows if u.decay_per_row else 1
+    s0, s1, s2, share = (float(s) for s in scalars)
     if u.decay_weights == u.decay_biases:
-        parts = [(slice(None), u.decay_weights / share)]
+        parts = [(slice(None), u.decay_weights * share)]
     else:
-        parts = [(slice(cut), u.decay_weights / share), (slice(cut, None), u.decay_biases / share)]
-    s0, s1, s2 = (float(s) for s in scalars)
+        parts = [(slice(cut), u.decay_weights * share), (slice(cut, None), u.decay_biases * share)]
     for part, decay in parts:
         p, g = plan.params[part], plan.grads[part]
         if u.kind == t.SGD:

@@ -213,9 +213,9 @@ def compiled(
     backend: str,
     what: str,
     plan: Plan,
-    run: Callable[[Plan, Callable[[Any], None]], None],
-) -> None:
-    """Do part of a program by ``run(plan, report)``; count what it reports of its operations."""
+    run: Callable[[Plan, Callable[[Any], None]], Any],
+) -> Any:
+    """Return ``run(plan, report)``, part of a program; count what it reports of its operations."""
     took: dict[str, float] = {}
     dtype = str(plan.params.dtype)
 
@@ -227,11 +227,12 @@ def compiled(
             took[name] = took.get(name, 0.0) + seconds
 
     start = perf_counter()
-    run(log.mine(plan, notes={}), report)
+    result = run(log.mine(plan, notes={}), report)
     if took:
         details = {f"{name}, ms": 1e3 * seconds for name, seconds in took.items()}
         seconds, number = perf_counter() - start, log.here.number
         log.event(Event(what, backend, start, seconds, number, details))
+    return result
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from accelnn.autograd import Parameter as Parameter
 from accelnn.nn import functional as functional
+from accelnn.nn import init as init
+from accelnn.nn import utils as utils
 from accelnn.nn.activations import ELU as ELU
 from accelnn.nn.activations import Identity as Identity
 from accelnn.nn.activations import LeakyReLU as LeakyReLU
@@ -13,9 +15,16 @@ from accelnn.nn.activations import Tanh as Tanh
 from accelnn.nn.linear import Linear as Linear
 from accelnn.nn.losses import BCEWithLogitsLoss as BCEWithLogitsLoss
 from accelnn.nn.losses import CrossEntropyLoss as CrossEntropyLoss
+from accelnn.nn.losses import FocalLoss as FocalLoss
+from accelnn.nn.losses import HuberLoss as HuberLoss
+from accelnn.nn.losses import L1Loss as L1Loss
 from accelnn.nn.losses import Loss as Loss
 from accelnn.nn.losses import MSELoss as MSELoss
+from accelnn.nn.losses import PoissonNLLLoss as PoissonNLLLoss
+from accelnn.nn.losses import QuantileLoss as QuantileLoss
 from accelnn.nn.module import Module as Module
+from accelnn.nn.normalisation import BatchNorm1d as BatchNorm1d
+from accelnn.nn.normalisation import LayerNorm as LayerNorm
 from accelnn.nn.shaping import Dropout as Dropout
 from accelnn.nn.shaping import Flatten as Flatten
 from accelnn.nn.shaping import Sequential as Sequential

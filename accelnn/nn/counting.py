@@ -64,8 +64,8 @@ def count_ops(model: Module, batch: Any) -> OpCount:
 
     spy = get_backend("numpy").intercept(around)
     twin = deepcopy(model)
-    for parameter in twin.parameters():
-        parameter.data, parameter.backend = np.array(parameter.numpy()), spy
+    for tensor in (*twin.parameters(), *twin.buffers()):
+        tensor.data, tensor.backend = np.array(tensor.numpy()), spy
     x = Tensor(_rows_for(model, batch), backend=spy)
     with np.errstate(all="ignore"):
         y = twin(x)

@@ -3,6 +3,16 @@
 from typing import Any
 
 from accelnn.autograd import Tensor, record
+from accelnn.nn.loss_functions import (
+    binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
+)
+from accelnn.nn.loss_functions import cross_entropy as cross_entropy
+from accelnn.nn.loss_functions import focal_loss as focal_loss
+from accelnn.nn.loss_functions import huber_loss as huber_loss
+from accelnn.nn.loss_functions import l1_loss as l1_loss
+from accelnn.nn.loss_functions import mse_loss as mse_loss
+from accelnn.nn.loss_functions import poisson_nll_loss as poisson_nll_loss
+from accelnn.nn.loss_functions import quantile_loss as quantile_loss
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -160,120 +170,3 @@ def dropout(x: Tensor, p: float, *, seed: int, call: int) -> Tensor:
     kernel = x.backend.dropout
     y = kernel(x.data, p=p, seed=seed, call=call)
     return record("dropout", y, (x,), lambda dy: (kernel(dy, p=p, seed=seed, call=call),))
-
-
-def mse_loss(y: Tensor, target: Any, reduction: str = "mean") -> Tensor:
-    """Squared error ``(y - t)²``: its mean over all elements, its sum, or each element ("none").
-
-    The notes' ½ Σ is ``0.5 * mse_loss(y, t, "sum")``, their 1/(2m) Σ with one output is
-    ``0.5 * mse_loss(y, t)``.
-
-    Parameters
-    ----------
-    y, target : Tensor or array of one shape
-        A target that requires a gradient gets one.
-    """
-    target = _target(y, target)
-    if target.shape != y.shape:
-        raise ValueError(f"mse_loss expects a target of shape {y.shape}, got {target.shape}")
-    weight = _reduction(reduction, y.data.size)
-    if weight is None or target.requires_grad:
-        error: Tensor = y - target
-        squares = error * error
-        return squares if weight is None else squares.sum() * weight
-    return _row_loss("squared_error", as_rows(y), as_rows(target).data, weight)
-
-
-def binary_cross_entropy_with_logits(z: Tensor, target: Any, reduction: str = "mean") -> Tensor:
-    """``-t log σ(z) - (1-t) log(1 - σ(z))``, mean over all elements or sum; exact for any logit.
-
-    Parameters
-    ----------
-    z, target : Tensor or array of one shape
-        Logits, and probabilities of the positive class in [0, 1], which get no gradient.
-    """
-    target = _target(z, target).detach()
-    if target.shape != z.shape:
-        raise ValueError(
-            f"binary_cross_entropy_with_logits expects a target of shape {z.shape}, got "
-            f"{target.shape}"
-        )
-    rows = as_rows(z) if reduction != "none" else z.reshape(z.data.size, 1)
-    loss = _row_loss(
-        "binary_cross_entropy",
-        rows,
-        z.backend.xp.reshape(target.data, rows.shape),
-        _reduction(reduction, z.data.size),
-    )
-    return loss.reshape(z.shape) if reduction == "none" else loss
-
-
-def cross_entropy(z: Tensor, target: Any, reduction: str = "mean") -> Tensor:
-    """``log Σⱼ exp zⱼ - z_t`` of each row: mean, sum or one per row ("none").
-
-    Parameters
-    ----------
-    z : Tensor of shape (n, n_classes)
-        Logits, not probabilities.
-    target : Tensor or array of shape (n,), integers
-        Classes 0 ... n_classes - 1.
-    """
-    data = target.data if isinstance(target, Tensor) else z.backend.asarray(target)
-    check_classes(z.shape, data)
-    data = z.backend.asarray(data, dtype=z.backend.xp.int64)
-    return _row_loss("cross_entropy", z, data, _reduction(reduction, z.shape[0]))
-
-
-def check_classes(shape: tuple[int, ...], target: Any) -> None:
-    """Raise unless ``target`` holds one class 0 ... m - 1 for each row of an (n, m) output."""
-    if len(shape) != 2:
-        raise ValueError(f"cross_entropy expects logits of shape (n, n_classes), got {shape}")
-    kind = str(target.dtype)
-    if "int" not in kind:
-        raise TypeError(f"cross_entropy expects integer classes, got {kind}")
-    if tuple(target.shape) != (shape[0],):
-        raise ValueError(
-            f"cross_entropy expects one class per row, shape ({shape[0]},), got "
-            f"{tuple(target.shape)}"
-        )
-    if shape[0] and not (int(target.min()) >= 0 and int(target.max()) < shape[1]):
-        raise ValueError(
-            f"cross_entropy expects classes 0 ... {shape[1] - 1}, got "
-            f"{int(target.min())} ... {int(target.max())}"
-        )
-
-
-def as_rows(x: Tensor) -> Tensor:
-    """(n, m) as it is, anything else as one column."""
-    return x if x.ndim == 2 else x.reshape(x.data.size, 1)
-
-
-def _target(y: Tensor, target: Any) -> Tensor:
-    """Return the target as a Tensor of the prediction's dtype on its backend."""
-    if isinstance(target, Tensor):
-        y._other(target)  # raises if it is on another backend
-        if target.dtype == y.dtype:
-            return target
-    return Tensor(target, dtype=y.data.dtype, backend=y.backend)
-
-
-def _reduction(reduction: str, count: int) -> float | None:
-    """Return the weight of a row, or None for no reduction; an empty mean is NaN, as in NumPy."""
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
-    if reduction == "none":
-        return None
-    return 1.0 if reduction == "sum" else 1 / count if count else float("nan")
-
-
-def _row_loss(name: str, y: Tensor, target: Any, weight: float | None) -> Tensor:
-    """Weighted sum of a loss kernel's rows; without a weight, the rows themselves."""
-    be = y.backend
-    rows = getattr(be, name)(y.data, target)
-    kernel = getattr(be, name + "_backward")
-
-    def backward(g: Any) -> tuple[Any]:
-        dl = g if weight is None else be.xp.full((y.shape[0],), weight, dtype=y.data.dtype) * g
-        return (kernel(dl, y.data, target),)
-
-    return record(name, rows if weight is None else be.xp.sum(rows) * weight, (y,), backward)

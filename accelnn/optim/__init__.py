@@ -1,6 +1,8 @@
-"""Optimizers under PyTorch's names."""
+"""Optimizers under PyTorch's names, and schedules of their learning rate."""
 
+from accelnn.optim import schedules as schedules
 from accelnn.optim.adam import Adam as Adam
 from accelnn.optim.adam import AdamW as AdamW
 from accelnn.optim.optimizer import Optimizer as Optimizer
+from accelnn.optim.rmsprop import RMSprop as RMSprop
 from accelnn.optim.sgd import SGD as SGD

@@ -60,19 +60,8 @@ class Adam(Optimizer):
 
     def apply(self, backend: Any, p: Any, g: Any, states: list[Any], scalars: Scalars) -> Any:
         """Call ``adam``."""
-        m, v = states
-        return backend.adam(
-            p,
-            g,
-            m,
-            v,
-            beta1=self.betas[0],
-            beta2=self.betas[1],
-            step=scalars[0],
-            eps=scalars[1],
-            decay=self._gradient_decay(),
-            shrink=scalars[2],
-            **({"out": (p, m, v)} if backend.in_place else {}),
+        return adam_kernel(
+            backend, p, g, states, scalars, betas=self.betas, decay=self._gradient_decay()
         )
 
     def _gradient_decay(self) -> float:
@@ -103,3 +92,30 @@ class AdamW(Adam):
 
     def _shrink(self, lr: float) -> float:
         return 1.0 - lr * self.weight_decay
+
+
+def adam_kernel(
+    backend: Any,
+    p: Any,
+    g: Any,
+    states: list[Any],
+    scalars: Scalars,
+    *,
+    betas: tuple[float, float],
+    decay: float,
+) -> Any:
+    """Call the kernel ``adam`` with the scalars of a step; returns (p, m, v)."""
+    m, v = states
+    return backend.adam(
+        p,
+        g,
+        m,
+        v,
+        beta1=betas[0],
+        beta2=betas[1],
+        step=scalars[0],
+        eps=scalars[1],
+        decay=decay,
+        shrink=scalars[2],
+        **({"out": (p, m, v)} if backend.in_place else {}),
+    )

@@ -32,3 +32,31 @@ __device__ inline REAL cross_entropy(Exponentials e, REAL z) {
 __device__ inline REAL cross_entropy_backward(REAL dl, Exponentials e, REAL z, bool is_class) {
     return dl * (exp(z - e.top) / e.sum - (is_class ? 1 : 0));
 }
+
+// Σⱼ e^z - t (1 + z - log t), where 0 log 0 is 0
+__device__ inline REAL poisson(const REAL* z, const REAL* t, int64 m) {
+    REAL loss = 0;
+    for (int64 j = threadIdx.x; j < m; j += blockDim.x)
+        loss += exp(z[j]) - t[j] * (1 + z[j] - (t[j] == 0 ? 0 : log(t[j])));
+    return block_sum(loss);
+}
+
+__device__ inline REAL poisson_backward(REAL dl, REAL z, REAL t) {
+    return dl * (exp(z) - t);
+}
+
+// 1 where z >= 0, else 0; a NaN stays.
+__device__ inline REAL unit_step(REAL z) {
+    return z >= 0 ? 1 : z < 0 ? 0 : z;
+}
+
+// Σⱼ (1[z >= 0] - t) z
+__device__ inline REAL perceptron(const REAL* z, const REAL* t, int64 m) {
+    REAL loss = 0;
+    for (int64 j = threadIdx.x; j < m; j += blockDim.x) loss += (unit_step(z[j]) - t[j]) * z[j];
+    return block_sum(loss);
+}
+
+__device__ inline REAL perceptron_backward(REAL dl, REAL z, REAL t) {
+    return dl * (unit_step(z) - t);
+}

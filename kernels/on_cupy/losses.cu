@@ -29,6 +29,32 @@ extern "C" __global__ void binary_cross_entropy_backward_REAL(
     if (i < n) out[i] = binary_cross_entropy_backward(dl[i / m], z[i], t[i]);
 }
 
+extern "C" __global__ void poisson_REAL(
+    const REAL* z, const REAL* t, REAL* out, int64 m) {
+    int64 row = blockIdx.x * m;
+    REAL loss = poisson(z + row, t + row, m);
+    if (threadIdx.x == 0) out[blockIdx.x] = loss;
+}
+
+extern "C" __global__ void poisson_backward_REAL(
+    const REAL* dl, const REAL* z, const REAL* t, REAL* out, int64 m, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = poisson_backward(dl[i / m], z[i], t[i]);
+}
+
+extern "C" __global__ void perceptron_REAL(
+    const REAL* z, const REAL* t, REAL* out, int64 m) {
+    int64 row = blockIdx.x * m;
+    REAL loss = perceptron(z + row, t + row, m);
+    if (threadIdx.x == 0) out[blockIdx.x] = loss;
+}
+
+extern "C" __global__ void perceptron_backward_REAL(
+    const REAL* dl, const REAL* z, const REAL* t, REAL* out, int64 m, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = perceptron_backward(dl[i / m], z[i], t[i]);
+}
+
 extern "C" __global__ void cross_entropy_REAL(
     const REAL* z, const int64* t, REAL* out, int64 m) {
     z += blockIdx.x * m;

@@ -47,6 +47,34 @@ def cross_entropy_backward(dl: Any, z: Any, t: Any, *, out: Any = None) -> Any:
     return out
 
 
+def poisson(z: Any, t: Any, *, out: Any = None) -> Any:
+    """``lᵢ = Σⱼ e^z - t (1 + z - log t)``, where 0 log 0 is 0."""
+    out = _ready(z, out)
+    per_row("poisson", z, plain(z), plain(t), out)
+    return out
+
+
+def poisson_backward(dl: Any, z: Any, t: Any, *, out: Any = None) -> Any:
+    """``dz[i, j] = dlᵢ · (e^z[i, j] - t[i, j])``."""
+    out = ready(z, out)
+    each("poisson_backward", z, plain(dl), plain(z), plain(t), out, z.shape[1])
+    return out
+
+
+def perceptron(z: Any, t: Any, *, out: Any = None) -> Any:
+    """``lᵢ = Σⱼ (1[z >= 0] - t) z``."""
+    out = _ready(z, out)
+    per_row("perceptron", z, plain(z), plain(t), out)
+    return out
+
+
+def perceptron_backward(dl: Any, z: Any, t: Any, *, out: Any = None) -> Any:
+    """``dz[i, j] = dlᵢ · (1[z[i, j] >= 0] - t[i, j])``."""
+    out = ready(z, out)
+    each("perceptron_backward", z, plain(dl), plain(z), plain(t), out, z.shape[1])
+    return out
+
+
 def _ready(z: Any, out: Any) -> Any:
     """Return ``out``, or a new array of one number per row."""
     return namespace().empty(z.shape[0], z.dtype) if out is None else out

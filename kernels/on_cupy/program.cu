@@ -25,9 +25,9 @@ struct Task {
     REAL* g;          // their gradient
     REAL* m;          // their optimizer states, where the optimizer has them
     REAL* v;
-    double decay;
+    double decay;     // times the last of the scalars
     int64 loss;     // of kernels/table.py
-    double weight;  // of a row's loss
+    double weight;  // of a row's loss, times its own
     int64 links;    // of the chain between y, or x, and the next product
     Element chain[3];
 };
@@ -40,7 +40,8 @@ struct Range {
     const int64* labels;   // (n,) or targets (n, n_out), one of the two
     const REAL* targets;
     REAL* row_losses;      // (n,), by place in the order
-    const double* scalars; // (steps, 3), of the optimizer
+    const REAL* weights;   // (n,) of the rows, by place in the order, or null
+    const double* scalars; // (steps, 4), of the optimizer, and the share of the decay
     int64 first;           // minibatch that scalars begin with
     int64 now;             // minibatch to go on with; `tick` counts it up
     int64 height;          // rows of a full minibatch
@@ -64,10 +65,10 @@ struct Optimizer {
     bool nesterov;
 
     __device__ Optimizer(const Task& t, const Range& r, int64 step) {
-        const double* s = r.scalars + 3 * (step - r.first);
+        const double* s = r.scalars + 4 * (step - r.first);
         p = t.p, g = t.g, m = t.m, v = t.v;
         kind = r.update, columns = t.columns, nesterov = r.nesterov;
-        scale = t.scale, s0 = s[0], s1 = s[1], s2 = s[2], decay = t.decay;
+        scale = t.scale, s0 = s[0], s1 = s[1], s2 = s[2], decay = t.decay * s[3];
         beta1 = r.beta1, rest1 = 1 - r.beta1, beta2 = r.beta2, rest2 = 1 - r.beta2;
     }
 
@@ -207,11 +208,30 @@ struct Work {
             t.dx[e] = backward(t.chain, t.links, calls, e, t.dy[e]);
     }
 
+    // The losses whose targets have the shape of the outputs: of one row, and for one element.
+    __device__ REAL loss_of_targets(const REAL* z, const REAL* target, int64 m) const {
+        switch (t.loss) {
+            case SQUARED_ERROR: return squared_error(z, target, m);
+            case BINARY_CROSS_ENTROPY: return binary_cross_entropy(z, target, m);
+            case POISSON: return poisson(z, target, m);
+            default: return perceptron(z, target, m);
+        }
+    }
+
+    __device__ REAL loss_of_targets_backward(REAL weight, REAL z, REAL target) const {
+        switch (t.loss) {
+            case SQUARED_ERROR: return squared_error_backward(weight, z, target);
+            case BINARY_CROSS_ENTROPY: return binary_cross_entropy_backward(weight, z, target);
+            case POISSON: return poisson_backward(weight, z, target);
+            default: return perceptron_backward(weight, z, target);
+        }
+    }
+
     // The loss of row `tile`, whose outputs are z, and its gradient dz.
     __device__ void row_loss(const REAL* z, REAL* dz) const {
         int64 row = step * r.height + tile, m = t.columns;
         int64 picked = order[tile];
-        REAL weight = t.weight, loss;
+        REAL weight = t.weight * (r.weights ? r.weights[row] : 1), loss;
         if (t.loss == CROSS_ENTROPY) {
             int64 label = r.labels[picked];
             Exponentials e = exponentials(z, m);
@@ -220,11 +240,9 @@ struct Work {
                 dz[j] = cross_entropy_backward(weight, e, z[j], j == label);
         } else {
             const REAL* target = r.targets + picked * m;
-            bool squared = t.loss == SQUARED_ERROR;
-            loss = squared ? squared_error(z, target, m) : binary_cross_entropy(z, target, m);
+            loss = loss_of_targets(z, target, m);
             for (int64 j = threadIdx.x; j < m; j += BLOCK)
-                dz[j] = squared ? squared_error_backward(weight, z[j], target[j])
-                                : binary_cross_entropy_backward(weight, z[j], target[j]);
+                dz[j] = loss_of_targets_backward(weight, z[j], target[j]);
         }
         if (threadIdx.x == 0) r.row_losses[row] = loss;
     }

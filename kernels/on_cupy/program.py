@@ -44,6 +44,7 @@ class _Data(NamedTuple):
     y: Any  # (n,) or (n, n_out)
     order: Any  # (n,)
     row_losses: Any
+    weights: Any  # (n,) or None
 
 
 def held(plan: Any) -> Held:
@@ -74,7 +75,7 @@ def _alone(plan: Any) -> Iterator[Held]:
 
 
 def run_steps(plan: Any, first: int, last: int, scalars: Any, way: str = "auto") -> None:
-    """Train on minibatches first ... last - 1 of a ``Plan``; ``scalars`` (last - first, 3).
+    """Train on minibatches first ... last - 1 of a ``Plan``; ``scalars`` (last - first, 4).
 
     No steps at all compile and capture what steps need.
     """
@@ -89,7 +90,7 @@ def run_steps(plan: Any, first: int, last: int, scalars: Any, way: str = "auto")
         plan.y = plain(plan.y)  # kernels read rows in C order; a copy is made once
         if runner().on_device(plan.X):
             plan.X = plain(plan.X)
-            data = _Data(plan.X, plan.y, plan.order, plan.row_losses)
+            data = _Data(plan.X, plan.y, plan.order, plan.row_losses, plan.weights)
             _run(plan, mine, data, (first, last), scalars, way)
         else:
             _run_pieces(plan, mine, (first, last), scalars, way)
@@ -146,6 +147,7 @@ def _run(
             "order": run.address(data.order),
             "labels" if classes else "targets": run.address(data.y),
             "row_losses": run.address(data.row_losses),
+            "weights": 0 if data.weights is None else run.address(data.weights),
             "scalars": run.address(rates),
             "first": first,
             "now": first,
@@ -241,7 +243,8 @@ def _run_pieces(plan: Any, mine: Held, steps: tuple[int, int], scalars: Any, way
         piece: Piece = pieces[turn % 2]
         X = piece.bring(plan.X, order[here], mine)
         y = take_rows(plan.y, plan.order[here])
-        data = _Data(X, y, mine.as_they_come(len(X)), plan.row_losses[here])
+        weights = None if plan.weights is None else plan.weights[here]
+        data = _Data(X, y, mine.as_they_come(len(X)), plan.row_losses[here], weights)
         rates = scalars[start - first : stop - first]
         _run(plan, mine, data, (0, stop - start), rates, way)
         piece.used = run.event(mine.stream)

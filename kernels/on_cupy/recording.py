@@ -192,7 +192,6 @@ class Recorder:
     def _gradients(self, unit: Unit, d: int) -> list[Any]:
         """Return the tasks that update a layer, the gradient of its z being in deltas[d]."""
         made, update, plan = [], self.plan.update, self.plan
-        share = self.rows if update.decay_per_row else 1
         if self.library:
             dy = self._view(plan.deltas[d], 0, self.rows, unit.n_out)
             g = self._view(plan.grads, unit.weight, unit.n_in, unit.n_out)
@@ -204,10 +203,10 @@ class Recorder:
             tiles = _tiles(unit.n_in) * _tiles(unit.n_out)
             made.append(self._product("gradient", unit, tiles, [], d))
         for task in made:
-            self._parameters(task, unit.weight, update.decay_weights / share)
+            self._parameters(task, unit.weight, update.decay_weights)
         if unit.bias >= 0:
             task = self._product("bias_gradient", unit, _tiles(unit.n_out), [], d)
-            self._parameters(task, unit.bias, update.decay_biases / share)
+            self._parameters(task, unit.bias, update.decay_biases)
             made.append(task)
         return made
 

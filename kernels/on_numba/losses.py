@@ -70,6 +70,49 @@ def cross_entropy_backward_loop(dl: Any, z: Any, t: Any, out: Any) -> None:
             out[i, j] *= dl[i]
 
 
+@jit_in_order
+def poisson_loop(z: Any, t: Any, out: Any) -> None:
+    """Rows of (n, m)."""
+    zero, one = z.dtype.type(0), z.dtype.type(1)
+    for i in range(z.shape[0]):
+        total = zero
+        for j in range(z.shape[1]):
+            log_t = zero if t[i, j] == zero else np.log(t[i, j])
+            total += np.exp(z[i, j]) - t[i, j] * (one + z[i, j] - log_t)
+        out[i] = total
+
+
+@jit
+def poisson_backward_loop(dl: Any, z: Any, t: Any, out: Any) -> None:
+    """Rows of (n, m)."""
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            out[i, j] = dl[i] * (np.exp(z[i, j]) - t[i, j])
+
+
+@jit
+def perceptron_loop(z: Any, t: Any, out: Any) -> None:
+    """Rows of (n, m)."""
+    zero, one = z.dtype.type(0), z.dtype.type(1)
+    for i in range(z.shape[0]):
+        total = zero
+        for j in range(z.shape[1]):
+            step = one if z[i, j] >= zero else zero  # of a NaN, which the product keeps
+            total += (step - t[i, j]) * z[i, j]
+        out[i] = total
+
+
+@jit
+def perceptron_backward_loop(dl: Any, z: Any, t: Any, out: Any) -> None:
+    """Rows of (n, m)."""
+    zero, one = z.dtype.type(0), z.dtype.type(1)
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            below = zero if z[i, j] < zero else z[i, j]  # a NaN stays
+            step = one if z[i, j] >= zero else below
+            out[i, j] = dl[i] * (step - t[i, j])
+
+
 def squared_error(y: Any, t: Any, *, out: Any = None) -> Any:
     """``lᵢ = Σⱼ (y[i, j] - t[i, j])²``."""
     out = np.empty(y.shape[0], y.dtype) if out is None else out
@@ -109,4 +152,32 @@ def cross_entropy_backward(dl: Any, z: Any, t: Any, *, out: Any = None) -> Any:
     """``dz[i, j] = dlᵢ · (softmax(z)[i, j] - 1[j = tᵢ])``."""
     out = ready(z, out)
     run(cross_entropy_backward_loop, plain(dl), plain(z), plain(t), out)
+    return out
+
+
+def poisson(z: Any, t: Any, *, out: Any = None) -> Any:
+    """``lᵢ = Σⱼ e^z - t (1 + z - log t)``, where 0 log 0 is 0."""
+    out = np.empty(z.shape[0], z.dtype) if out is None else out
+    run(poisson_loop, plain(z), plain(t), out)
+    return out
+
+
+def poisson_backward(dl: Any, z: Any, t: Any, *, out: Any = None) -> Any:
+    """``dz[i, j] = dlᵢ · (e^z[i, j] - t[i, j])``."""
+    out = ready(z, out)
+    run(poisson_backward_loop, plain(dl), plain(z), plain(t), out)
+    return out
+
+
+def perceptron(z: Any, t: Any, *, out: Any = None) -> Any:
+    """``lᵢ = Σⱼ (1[z >= 0] - t) z``."""
+    out = np.empty(z.shape[0], z.dtype) if out is None else out
+    run(perceptron_loop, plain(z), plain(t), out)
+    return out
+
+
+def perceptron_backward(dl: Any, z: Any, t: Any, *, out: Any = None) -> Any:
+    """``dz[i, j] = dlᵢ · (1[z[i, j] >= 0] - t[i, j])``."""
+    out = ready(z, out)
+    run(perceptron_backward_loop, plain(dl), plain(z), plain(t), out)
     return out

@@ -17,7 +17,7 @@ import numpy as np
 
 from accelnn.kernels.on_numba import activations as act
 from accelnn.kernels.on_numba import losses
-from accelnn.kernels.on_numba._jit import jit, operation
+from accelnn.kernels.on_numba._jit import apart, jit, operation
 from accelnn.kernels.on_numba.dropout import dropout_loop
 from accelnn.kernels.on_numba.gemm import gemm
 from accelnn.kernels.on_numba.pointers import (
@@ -49,12 +49,13 @@ from accelnn.kernels.table import (
 FLOAT64 = np.dtype(np.float64)
 
 #: What changes from step to step: the number of the step in this run, addresses of the rows chosen,
-#: of their losses, of the three scalars of the update, of the first row of X and of the result; and
-#: what is bound anew for other data.
-FRAME = ["step", "order", "row_losses", "scalars", "x", "out"]
+#: of their losses, of their weights if they have any, of the four scalars of the update, of where
+#: this part adds up the squares of the weights, if anywhere, of the first row of X and of the
+#: result; and what is bound anew for other data.
+FRAME = ["step", "order", "row_losses", "weights", "scalars", "squares", "x", "out"]
 FRAME += ["x_row", "x_column", "labels", "targets", "barrier", "parts"]
-_STEP, _ORDER, _LOSSES, _SCALARS, _X, _OUT = range(6)
-_X_ROW, _X_COLUMN, _LABELS, _TARGETS, _BARRIER, _PARTS = range(6, 12)
+_STEP, _ORDER, _LOSSES, _WEIGHTS, _SCALARS, _SQUARES, _X, _OUT = range(8)
+_X_ROW, _X_COLUMN, _LABELS, _TARGETS, _BARRIER, _PARTS = range(8, 14)
 
 
 @jit
@@ -218,14 +219,35 @@ def squared_error(w: Any, frame: Any, scratch: Any) -> None:
     losses.squared_error_backward_loop(dl, y, targets, dy)
 
 
+def poisson(w: Any, frame: Any, scratch: Any) -> None:
+    """As for ``cross_entropy``."""
+    y, dy, dl, row_losses = loss_arrays(w, frame, scratch)
+    targets = matrix(like(scratch, w[4]), w[7], w[8])
+    losses.poisson_loop(y, targets, row_losses)
+    losses.poisson_backward_loop(dl, y, targets, dy)
+
+
+def perceptron(w: Any, frame: Any, scratch: Any) -> None:
+    """As for ``cross_entropy``."""
+    y, dy, dl, row_losses = loss_arrays(w, frame, scratch)
+    targets = matrix(like(scratch, w[4]), w[7], w[8])
+    losses.perceptron_loop(y, targets, row_losses)
+    losses.perceptron_backward_loop(dl, y, targets, dy)
+
+
 @jit
 def loss_arrays(w: Any, frame: Any, scratch: Any) -> Any:
     """Return y, dy, the weights of the rows and their losses."""
     rows, columns = w[7], w[8]
     y, dy = matrix(like(scratch, w[2]), rows, columns), matrix(like(scratch, w[5]), rows, columns)
     dl = array(like(scratch, w[6]), rows)
-    for i in range(rows):
-        dl[i] = as_float(w[1])
+    if frame[_WEIGHTS] == 0:
+        for i in range(rows):
+            dl[i] = as_float(w[1])
+    else:
+        weights = at(like(scratch, frame[_WEIGHTS]), w[9])
+        for i in range(rows):
+            dl[i] = as_float(w[1]) * weights[i]
     return y, dy, dl, array(at(like(scratch, frame[_LOSSES]), w[9]), rows)
 
 
@@ -238,12 +260,25 @@ def sum_rows(w: Any, frame: Any, scratch: Any) -> None:
         add_loop(out, array(at(dz, i * w[2]), w[4]), out)
 
 
+@apart
+def squares(x: Any) -> Any:
+    """Return ``Σ xᵢ²`` in float64."""
+    total = 0.0
+    for i in range(x.size):
+        total += np.float64(x[i]) * np.float64(x[i])
+    return total
+
+
 def update(w: Any, frame: Any, scratch: Any) -> None:
-    """kind, beta1, beta2, nesterov, decay, p, m, v, p_row, g, g_row, rows, columns."""
-    kind, beta1, beta2, decay = w[1], as_float(w[2]), as_float(w[3]), as_float(w[5])
+    """kind, beta1, beta2, nesterov, decay, p, m, v, p_row, g, g_row, rows, columns, squared."""
+    s = typed(frame[_SCALARS], FLOAT64)
+    kind, beta1, beta2, decay = w[1], as_float(w[2]), as_float(w[3]), as_float(w[5]) * s[3]
     p, m, v, p_row = like(scratch, w[6]), like(scratch, w[7]), like(scratch, w[8]), w[9]
     g, g_row = like(scratch, w[10]), w[11]
-    s = typed(frame[_SCALARS], FLOAT64)
+    if w[14] != 0 and frame[_SQUARES] != 0:  # the update is about to read them anyway
+        total = typed(frame[_SQUARES], FLOAT64)
+        for i in range(w[12]):
+            total[0] += squares(array(at(p, i * p_row), w[13]))
     for i in range(w[12]):
         ps, gs = array(at(p, i * p_row), w[13]), array(at(g, i * g_row), w[13])
         ms, vs = array(at(m, i * p_row), w[13]), array(at(v, i * p_row), w[13])
@@ -259,7 +294,7 @@ def update(w: Any, frame: Any, scratch: Any) -> None:
 COMMON = (
     gemm, wait, gather, fetch, deliver, activate, activate_backward, sum_rows, update,
 )  # fmt: skip
-RARE = (drop, cross_entropy, binary_cross_entropy, squared_error)
+RARE = (drop, cross_entropy, binary_cross_entropy, squared_error, poisson, perceptron)
 
 _BY_NAME = {f.__name__: f for f in (*COMMON, *RARE)}
 

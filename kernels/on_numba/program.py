@@ -37,6 +37,9 @@ from accelnn.kernels.table import DROPOUT
 PART = 8
 FRAME_WORDS = len(FRAME)
 BARRIER, PARTS, _X, _OUT = (FRAME.index(name) for name in ("barrier", "parts", "x", "out"))
+_ORDER, _ROW_LOSSES, _SCALARS, _SQUARES, _WEIGHTS = (
+    FRAME.index(name) for name in ("order", "row_losses", "scalars", "squares", "weights")
+)
 #: Rows that a part predicts at a time.
 HEIGHT = 128
 #: Predictions of so many different heights are remembered.
@@ -95,6 +98,10 @@ class Job:
         self.frames.append(memory[0])
         self._held += [memory, *tapes]
 
+    def times(self, part: int, half: int) -> int:
+        """Return how often one of a part's two recordings is replayed."""
+        return int(self.words[1 + part * PART + 3 * half + 2])
+
     def run(self, dtype: Any, scratch: Any) -> None:
         """Replay."""
         run_job(replay_address(dtype), self.words, scratch, self.parts)
@@ -102,39 +109,94 @@ class Job:
 
 def run_steps(
     plan: Any, first: int, last: int, scalars: Any, make: Callable[[int], Job] = Job
-) -> None:
-    """Train on minibatches first ... last - 1 of a ``Plan``; ``make(parts)`` returns the job."""
-    dtype, height = plan.params.dtype, plan.batch_size
-    parts = threads_for(6.0 * plan.params.size * height)
+) -> Any:
+    """Train on minibatches first ... last - 1 of a ``Plan``; ``make(parts)`` returns the job.
+
+    Returns the penalties of the steps, (last - first,).
+    """
+    parts = threads_for(6.0 * plan.params.size * plan.batch_size)
     if first == last:
         _compile(plan, parts)
-        return
-    X, y, order = _strided(plan.X, dtype), plan.y, plain(plan.order)
-    classes = y.ndim == 1
-    y = plain(np.asarray(y, np.int64 if classes else dtype))
-    scalars = np.ascontiguousarray(scalars, np.float64)
-    size, start = dtype.itemsize, first * height
-    frame = {
-        "step": (0, 1),
-        "order": (order.ctypes.data + 8 * start, 8 * height),
-        "row_losses": (plan.row_losses.ctypes.data + size * start, size * height),
-        "scalars": (scalars.ctypes.data, 24),
-        "x": (X.ctypes.data, 0),
-        "x_row": (X.strides[0] // size, 0),
-        "x_column": (X.strides[1] // size, 0),
-        "labels" if classes else "targets": (y.ctypes.data, 0),
-    }
-    short = order.size - (last - 1) * height if last * height > order.size else 0
-    replays = make(parts)
-    for part in range(parts + 1):  # the last one is alone
-        who = (part, parts) if part < parts else (0, 1)
-        tapes = [(_step(plan, height, who), last - first - (short > 0))]
-        tapes += [(_step(plan, short, who), 1)] if short else []
-        replays.set(part, tapes, frame)
-    replays.run(dtype, _room(plan, "scratch", parts * SCRATCH + LINE, dtype))
+        return np.zeros(0)
+    short = len(plan.order) - (last - 1) * plan.batch_size  # rows of the last minibatch
+    short = short if short < plan.batch_size else 0
+    key = ("trainer", parts, short, plan.update)
+    trainer = plan.views.get(key)
+    if make is not Job or trainer is None or not trainer.fits(plan):
+        trainer = plan.views[key] = _Trainer(plan, parts, short, make)
+    squares = trainer.run(plan, first, last, scalars)
     for r in plan.table:
         if r["kind"] == DROPOUT:
             r["call"] += np.uint64(last - first)
+    rows = np.full(last - first, plan.batch_size)
+    rows[-1] = short or plan.batch_size
+    return 0.5 * plan.update.decay_weights * rows * scalars[:, 3] * squares
+
+
+class _Trainer:
+    """What ranges of steps on the same data need, kept: recordings, and where things lie.
+
+    A step on a small network takes some microseconds, and so does each look at an address.
+    """
+
+    def __init__(self, plan: Any, parts: int, short: int, make: Callable[[int], Job]) -> None:
+        dtype, height = plan.params.dtype, plan.batch_size
+        self.short, self.data = short, (plan.X, plan.y, plan.weights is None)
+        self.X, self.classes = _strided(plan.X, dtype), plan.y.ndim == 1
+        self.y = plain(np.asarray(plan.y, np.int64 if self.classes else dtype))
+        self.size = size = dtype.itemsize
+        frame = {
+            "step": (0, 1),
+            "order": (0, 8 * height),
+            "row_losses": (0, size * height),
+            "scalars": (0, 32),
+            "squares": (0, 8 * parts if plan.update.decay_weights else 0),
+            "x": (self.X.ctypes.data, 0),
+            "x_row": (self.X.strides[0] // size, 0),
+            "x_column": (self.X.strides[1] // size, 0),
+            "labels" if self.classes else "targets": (self.y.ctypes.data, 0),
+        }
+        if plan.weights is not None:
+            frame["weights"] = 0, size * height
+        self.replays, self.buffers = make(parts), _buffers(plan)
+        for part in range(parts + 1):  # the last one is alone
+            who = (part, parts) if part < parts else (0, 1)
+            tapes = [(_step(plan, height, who), 0)]
+            tapes += [(_step(plan, short, who), 1)] if short else []
+            self.replays.set(part, tapes, frame)
+        self.times = self.replays.words[1 + 2 :: PART]  # of the full minibatches
+        self.start = self.replays.frames[0].copy()
+        self.scratch = _room(plan, "scratch", parts * SCRATCH + LINE, dtype)
+        self.place = int(plan.params.ctypes.data)
+
+    def fits(self, plan: Any) -> bool:
+        """Say whether the plan has the data and buffers that all this is for."""
+        if self.place != plan.params.ctypes.data:
+            return False  # a copy of a plan, this among it, whose addresses are those of the first
+        X, y, unweighted = self.data
+        same = plan.X is X and plan.y is y and (plan.weights is None) is unweighted
+        return same and all(a is b for a, b in zip(self.buffers, _buffers(plan), strict=True))
+
+    def run(self, plan: Any, first: int, last: int, scalars: Any) -> Any:
+        """Train on minibatches first ... last - 1; return the squared norms of the weights before.
+
+        Each part adds up the squares of those it updates.
+        """
+        order, scalars = plain(plan.order), np.ascontiguousarray(scalars, np.float64)
+        place, begin = first * plan.batch_size, self.start.copy()
+        begin[_ORDER] = order.ctypes.data + 8 * place
+        begin[_ROW_LOSSES] = plan.row_losses.ctypes.data + self.size * place
+        begin[_SCALARS] = scalars.ctypes.data
+        if plan.weights is not None:
+            begin[_WEIGHTS] = plan.weights.ctypes.data + self.size * place
+        squares = np.zeros((last - first, self.replays.parts))
+        for part, frame in enumerate(self.replays.frames):
+            frame[:] = begin
+            if plan.update.decay_weights:
+                frame[_SQUARES] = squares.ctypes.data + 8 * (part % self.replays.parts)
+        self.times[:] = last - first - (self.short > 0)
+        self.replays.run(plan.params.dtype, self.scratch)
+        return squares.sum(axis=1)
 
 
 def _compile(plan: Any, parts: int) -> None:
@@ -150,8 +212,7 @@ def _compile(plan: Any, parts: int) -> None:
 
 def _step(plan: Any, rows: int, who: tuple[int, int]) -> Any:
     """Return the recording of a step on ``rows`` rows, for part ``who[0]`` of ``who[1]``."""
-    buffers = (plan.params, plan.grads, plan.states, plan.work, plan.deltas)
-    key = ("step", rows, who, plan.update, *(int(b.ctypes.data) for b in buffers))
+    key = ("step", rows, who, plan.update, *(int(b.ctypes.data) for b in _buffers(plan)))
     if key not in plan.views:
         dtype, height, parts = plan.params.dtype, plan.batch_size, who[1]
         room = {
@@ -163,6 +224,11 @@ def _step(plan: Any, rows: int, who: tuple[int, int]) -> Any:
         where = {name: int(memory.ctypes.data) for name, memory in room.items()}
         plan.views[key] = record_step(plan, rows, *who, where), room
     return plan.views[key][0]
+
+
+def _buffers(plan: Any) -> tuple[Any, ...]:
+    """Return the buffers whose addresses are in a recording."""
+    return plan.params, plan.grads, plan.states, plan.work, plan.deltas
 
 
 def _room(plan: Any, name: str, size: int, dtype: Any) -> Any:

@@ -30,31 +30,23 @@ from accelnn.kernels.on_numba.pointers import LINE
 from accelnn.kernels.on_numba.tape import WORDS as WORDS
 from accelnn.kernels.on_numba.tape import Block, Recording, bits
 from accelnn.kernels.table import (
-    BINARY_CROSS_ENTROPY,
-    CROSS_ENTROPY,
     DROPOUT,
     ELU,
     IDENTITY,
     LEAKY_RELU,
     LINEAR,
     LOG_SOFTMAX,
+    LOSSES,
     NO_UPDATE,
     RECORD,
     RELU,
     SIGMOID,
     SOFTMAX,
-    SQUARED_ERROR,
     TANH,
 )
 
 #: Activations whose elements do not depend on each other.
 ELEMENTWISE = (IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU)
-#: Operations by the table's numbers.
-LOSSES = {
-    CROSS_ENTROPY: "cross_entropy",
-    BINARY_CROSS_ENTROPY: "binary_cross_entropy",
-    SQUARED_ERROR: "squared_error",
-}
 #: Columns of a gradient that are computed at a time, and elements.
 WIDE, GRADIENT = 2048, 12288
 #: Room for them.
@@ -243,7 +235,7 @@ def _bias_step(rec: Recording, r: Any, delta: int, start: int, stop: int) -> Non
     if start < stop:
         rec.add("sum_rows", delta + start * rec.size, n_out, rec.rows, stop - start, gradient)
         decay = rec.plan.update.decay_biases
-        _update(rec, decay, bias + start, n_out, gradient, n_out, 1, stop - start)
+        _update(rec, decay, False, bias + start, n_out, gradient, n_out, 1, stop - start)
 
 
 def _weights_step(rec: Recording, r: Any, x: int, delta: int, block: Block) -> None:
@@ -266,18 +258,18 @@ def _weights_step(rec: Recording, r: Any, x: int, delta: int, block: Block) -> N
                 lines = height * width * rec.size // LINE
                 ahead = (*(*rec.places(place), 0, 0)[:3], lines)
             rec.multiply(a, b, (g, g_row), (height, rec.rows, width), dots, ahead)
-            _update(rec, plan.update.decay_weights, place, n_out, g, g_row, height, width)
+            _update(rec, plan.update.decay_weights, True, place, n_out, g, g_row, height, width)
 
 
 def _update(
-    rec: Recording, decay: float, first: int, row: int, g: int, g_row: int, rows: int, columns: int
-) -> None:
-    """Update a block of parameters that begins at number ``first``."""
+    rec: Recording, decay: float, squared: bool, first: int, row: int, g: int, g_row: int,
+    rows: int, columns: int,
+) -> None:  # fmt: skip
+    """Update a block of parameters that begins at number ``first``; add up its squares before."""
     u = rec.plan.update
     if u.kind == NO_UPDATE:
         return
     places = rec.places(first)
     p, m, v = (*places, *places[:1] * 2)[:3]
-    share_of = decay / rec.rows if u.decay_per_row else decay
-    constants = (u.kind, bits(u.beta1), bits(u.beta2), u.nesterov, bits(share_of))
-    rec.add("update", *constants, p, m, v, row, g, g_row, rows, columns)
+    constants = (u.kind, bits(u.beta1), bits(u.beta2), u.nesterov, bits(decay))
+    rec.add("update", *constants, p, m, v, row, g, g_row, rows, columns, squared and decay != 0)

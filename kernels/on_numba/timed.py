@@ -112,14 +112,16 @@ class TimedJob(Job):
         super().__init__(parts)
         self._notes, self._report = notes, report
         self._times: list[Any] = []
-        self._said: list[list[tuple[Note, int]]] = []
+        self._said: list[list[tuple[Note, int]]] = []  # and of which half
 
     def set(
         self, part: int, tapes: list[tuple[Any, int]], frame: dict[str, tuple[int, int]]
     ) -> None:
         """As for a job, and make room for the times."""
         super().set(part, tapes, frame)
-        said = [(n, times) for tape, times in tapes for n in self._notes[int(tape.ctypes.data)]]
+        said = [
+            (n, half) for half, (tape, _) in enumerate(tapes) for n in self._notes[_place(tape)]
+        ]
         times = np.zeros(len(said) + 1, np.int64)
         self.words[1 + part * PART + 7] = times.ctypes.data
         self._times.append(times)
@@ -133,20 +135,24 @@ class TimedJob(Job):
         parts = range(self.parts) if used == self.parts else [self.parts]  # or one alone
         self._report(
             [
-                Spent(note, repeats, nanoseconds / 1e9 / len(parts))
+                Spent(note, self.times(part, half), nanoseconds / 1e9 / len(parts))
                 for part in parts
-                for (note, repeats), nanoseconds in zip(
+                for (note, half), nanoseconds in zip(
                     self._said[part], self._times[part][:-1].tolist(), strict=True
                 )
             ]
         )
 
 
-def run_steps(plan: Any, first: int, last: int, scalars: Any, report: Report) -> None:
+def _place(tape: Any) -> int:
+    return int(tape.ctypes.data)
+
+
+def run_steps(plan: Any, first: int, last: int, scalars: Any, report: Report) -> Any:
     """As ``program.run_steps``; ``plan`` has room for notes in its views."""
     if first == last:
         timed_address(plan.params.dtype)
-    program.run_steps(plan, first, last, scalars, _maker(plan, report))
+    return program.run_steps(plan, first, last, scalars, _maker(plan, report))
 
 
 def run_forward(plan: Any, X: Any, out: Any, report: Report) -> None:

@@ -51,3 +51,35 @@ def cross_entropy_backward(dl: Any, z: Any, t: Any, *, out: Any = None) -> Any:
     out = softmax(z, out=out)
     out[np.arange(len(t)), t] -= 1
     return np.multiply(out, dl[:, None], out=out)
+
+
+def poisson(z: Any, t: Any, *, out: Any = None) -> Any:
+    """``lᵢ = Σⱼ e^z - t (1 + z - log t)``, where 0 log 0 is 0."""
+    terms = t + (t == 0)  # the logarithm of 1 is the 0 that belongs there
+    np.log(terms, out=terms)
+    np.subtract(z, terms, out=terms)
+    terms += 1
+    terms *= t
+    np.subtract(np.exp(z), terms, out=terms)
+    return np.sum(terms, axis=1, out=out)
+
+
+def poisson_backward(dl: Any, z: Any, t: Any, *, out: Any = None) -> Any:
+    """``dz[i, j] = dlᵢ · (e^z[i, j] - t[i, j])``."""
+    out = np.exp(z, out=out)
+    np.subtract(out, t, out=out)
+    return np.multiply(out, dl[:, None], out=out)
+
+
+def perceptron(z: Any, t: Any, *, out: Any = None) -> Any:
+    """``lᵢ = Σⱼ (1[z >= 0] - t) z``."""
+    terms = np.heaviside(z, 1)
+    terms -= t
+    return np.einsum("ij,ij->i", terms, z, out=out)
+
+
+def perceptron_backward(dl: Any, z: Any, t: Any, *, out: Any = None) -> Any:
+    """``dz[i, j] = dlᵢ · (1[z[i, j] >= 0] - t[i, j])``."""
+    out = np.heaviside(z, 1, out=out)
+    np.subtract(out, t, out=out)
+    return np.multiply(out, dl[:, None], out=out)

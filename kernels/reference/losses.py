@@ -75,3 +75,47 @@ def cross_entropy_backward(dl: Any, z: Any, t: Any) -> Any:
     xp = z.__array_namespace__()
     hot = xp.astype(t[:, None] == xp.arange(z.shape[1], dtype=t.dtype)[None, :], z.dtype)
     return dl[:, None] * (softmax(z) - hot)
+
+
+@cost(_cost(mul=1, add=4, other=3))
+def poisson(z: Any, t: Any) -> Any:
+    """``lᵢ = Σⱼ e^z - t (1 + z - log t)``, where 0 log 0 is 0: half the Poisson deviance.
+
+    Logarithms z of the means, targets t >= 0, both (n, m) -> (n,). It is 0 where e^z = t, and
+    infinite where e^z is (McCullagh & Nelder, "Generalized Linear Models", 2nd ed. 1989, 2.3).
+    """
+    xp = z.__array_namespace__()
+    log_t = xp.log(xp.where(t == 0, xp.ones_like(t), t))
+    return xp.sum(xp.exp(z) - t * (1 + z - log_t), axis=1)
+
+
+@cost(_cost(mul=1, add=1, other=1))
+def poisson_backward(dl: Any, z: Any, t: Any) -> Any:
+    """``dz[i, j] = dlᵢ · (e^z[i, j] - t[i, j])``."""
+    return dl[:, None] * (z.__array_namespace__().exp(z) - t)
+
+
+@cost(_cost(mul=1, add=2, other=1))
+def perceptron(z: Any, t: Any) -> Any:
+    """``lᵢ = Σⱼ (1[z >= 0] - t) z``: how far z is on the wrong side of 0.
+
+    Scores z, targets t in {0, 1}, both (n, m) -> (n,).
+    """
+    return z.__array_namespace__().sum((_step(z) - t) * z, axis=1)
+
+
+@cost(_cost(mul=1, add=1, other=1))
+def perceptron_backward(dl: Any, z: Any, t: Any) -> Any:
+    """``dz[i, j] = dlᵢ · (1[z[i, j] >= 0] - t[i, j])``, 0 where z is on the right side.
+
+    A step of SGD on one row is then the perceptron's rule, w <- w + lr (t - ŷ) x (Rosenblatt 1958,
+    "The perceptron", Psychological Review 65, doi:10.1037/h0042519). For labels of -1 and 1 the
+    rule's difference is 2 (t - ŷ), so its rate is half of lr.
+    """
+    return dl[:, None] * (_step(z) - t)
+
+
+def _step(z: Any) -> Any:
+    """Return 1 where z >= 0, else 0; a NaN stays."""
+    xp = z.__array_namespace__()
+    return xp.where(z >= 0, xp.ones_like(z), xp.where(z < 0, xp.zeros_like(z), z))

@@ -7,7 +7,8 @@ import numpy as np
 
 from accelnn import nn, optim
 from accelnn.backends import Backend
-from accelnn.program import Program, lower
+from accelnn.program import Program
+from tests.kernel_losses import Perceptron, Poisson, lowered
 
 #: Name -> layers. A number is a Linear to so many outputs.
 STACKS: dict[str, list[Any]] = {
@@ -56,7 +57,9 @@ def targets(loss: nn.Loss, n: int, n_out: int, dtype: str) -> Any:
     rng = np.random.default_rng(4)
     if isinstance(loss, nn.CrossEntropyLoss):
         return rng.integers(0, n_out, n)
-    if isinstance(loss, nn.BCEWithLogitsLoss):
+    if isinstance(loss, Poisson):
+        return rng.poisson(1, (n, n_out)).astype(dtype)
+    if isinstance(loss, nn.BCEWithLogitsLoss | Perceptron):
         return rng.integers(0, 2, (n, n_out)).astype(dtype)
     return rng.standard_normal((n, n_out)).astype(dtype)
 
@@ -81,14 +84,21 @@ def prepare(
     loss = loss or nn.CrossEntropyLoss()
     model = network(stack, backend, dtype, bias)
     rule = optimizer(model.parameters())
-    return lower(model, loss, rule, backend, batch, precision), loss
+    return lowered(model, loss, rule, backend, batch, precision), loss
 
 
-def train(program: Program, loss: nn.Loss, X: Any, input_scale: float, epochs: int = 2) -> Result:
+def train(
+    program: Program,
+    loss: nn.Loss,
+    X: Any,
+    input_scale: float,
+    epochs: int = 2,
+    row_weights: Any = None,
+) -> Result:
     """Train some epochs, each in two ranges of unequal length."""
     dtype = str(program.plan.params.dtype)
     y = targets(loss, len(X), program.plan.n_out, dtype)
-    program.bind(X, y, input_scale)
+    program.bind(X, y, input_scale, row_weights)
     program.run(0, 0, [])
     rng, total = np.random.default_rng(6), 0.0
     for epoch in range(epochs):

@@ -19,6 +19,7 @@ from accelnn.kernels.on_cupy import _launch, program
 from accelnn.program import Program, lower
 from tests.cuda.host_shim import HostRunner
 from tests.cuda.networks import STACKS, Result, bytes_like_images, prepare, train
+from tests.kernel_losses import Perceptron, Poisson
 from tests.program.conftest import CudaOnHost
 from tests.tolerances import tolerance
 
@@ -136,7 +137,12 @@ def test_optimizers(case: str, device: Device) -> None:
         assert_close(result(device(way), "two linears", **how), expected, "float64")
 
 
-LOSSES: dict[str, nn.Loss] = {"bce": nn.BCEWithLogitsLoss(), "mse": nn.MSELoss()}
+LOSSES: dict[str, nn.Loss] = {
+    "bce": nn.BCEWithLogitsLoss(),
+    "mse": nn.MSELoss(),
+    "poisson": Poisson(),
+    "perceptron": Perceptron(),
+}
 
 
 @each(list(LOSSES), "mse")

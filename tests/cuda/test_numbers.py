@@ -33,6 +33,8 @@ TOGETHER = [
     "binary_cross_entropy",
     "cross_entropy",
     "cross_entropy_backward",
+    "poisson",
+    "perceptron",
 ]
 
 each_call = pytest.mark.parametrize(("name", "variant"), OURS, ids=IDS)

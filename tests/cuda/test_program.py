@@ -17,12 +17,13 @@ from accelnn.kernels.on_cupy.recording import Product
 from tests.cuda.host_device import OnHost
 from tests.cuda.host_shim import HostRunner
 from tests.cuda.networks import STACKS, bytes_like_images, prepare, train
+from tests.kernel_losses import Perceptron, Poisson
 from tests.program.conftest import CudaOnHost
 from tests.tolerances import tolerance
 
 ROWS = 250  # six minibatches of 37 and one of 28; trained in ranges of two, and of four and one
 WAYS = ["launches", "graph", "together"]
-LOSSES = [nn.CrossEntropyLoss, nn.BCEWithLogitsLoss, nn.MSELoss]
+LOSSES = [nn.CrossEntropyLoss, nn.BCEWithLogitsLoss, nn.MSELoss, Poisson, Perceptron]
 OPTIMIZERS = {
     "sgd": lambda p: optim.SGD(p, lr=0.05),
     "sgd, decay": lambda p: optim.SGD(p, lr=0.05, weight_decay=0.1),
@@ -70,7 +71,10 @@ def test_stacks(stack: str, runner: HostRunner) -> None:
 @pytest.mark.parametrize("stack", ["three layers", "wide output"])
 def test_losses(stack: str, loss: type[nn.Loss], runner: HostRunner) -> None:
     how: dict[str, Any] = {"loss": loss(), "dtype": "float64"}
-    assert_close(result("together", stack, **how), result("numpy", stack, **how))
+    together = result("together", stack, **how)
+    assert_close(together, result("numpy", stack, **how))
+    for way in ("launches", "graph"):
+        assert_same_bits(result(way, stack, **how), together)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -93,6 +97,24 @@ def test_decay_of_weights_alone(
         )
         found.append(train(made, loss, bytes_like_images(ROWS), 1 / 255))
     assert_close(found[0], found[1])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_row_weights(way: str, runner: HostRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a decay per weight, and with data that stay on the host in pieces of two minibatches."""
+    monkeypatch.setattr(program, "PIECE", 2 * 37 * 70)
+    w, X = np.random.default_rng(2).exponential(1.0, ROWS), bytes_like_images(ROWS)
+    found: list[Any] = []
+    w[np.random.default_rng(3).random(ROWS) < 0.2] = 0
+    for backend in (get_backend("numpy"), CudaOnHost(way), CudaOnHost(way)):
+        made, loss = prepare(backend, dtype="float64")
+        made.plan.update = replace(made.plan.update, decay_weights=3.0, decay_per_row=True)
+        if len(found) == 2:
+            monkeypatch.setattr("accelnn.program.as_features", lambda X, *_: X.view(OnHost))
+        found.append(train(made, loss, X, 1 / 255, row_weights=w))
+    assert program.held(made.plan)._pieces
+    assert_close(found[1], found[0])
+    assert_same_bits(found[2], found[1])
 
 
 @pytest.mark.parametrize("way", WAYS)

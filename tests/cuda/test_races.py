@@ -84,6 +84,8 @@ ROW_WISE = [
     "binary_cross_entropy",
     "cross_entropy",
     "cross_entropy_backward",
+    "poisson",
+    "perceptron",
 ]
 
 

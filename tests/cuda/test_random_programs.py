@@ -14,15 +14,15 @@ import pytest
 from accelnn import nn, optim
 from accelnn.backends import Backend, get_backend
 from accelnn.kernels.on_cupy import _launch, program
-from accelnn.program import lower
 from tests.cuda.host_shim import HostRunner
 from tests.cuda.networks import targets
+from tests.kernel_losses import Perceptron, Poisson, lowered
 from tests.program.conftest import CudaOnHost
 
 ACTIVATIONS = [nn.ReLU, nn.Tanh, nn.Sigmoid, nn.ELU, nn.LeakyReLU, nn.Softmax, nn.LogSoftmax]
 BETWEEN = [*ACTIVATIONS, nn.Identity, nn.Dropout]
 WIDTHS = [1, 2, 5, 10, 16, 17, 31, 32, 33, 50]
-LOSSES = [nn.CrossEntropyLoss, nn.MSELoss, nn.BCEWithLogitsLoss]
+LOSSES = [nn.CrossEntropyLoss, nn.MSELoss, nn.BCEWithLogitsLoss, Poisson, Perceptron]
 OPTIMIZERS: list[Callable[[Any], optim.Optimizer]] = [
     lambda p: optim.SGD(p, lr=0.01, weight_decay=0.1),
     lambda p: optim.SGD(p, lr=0.01, momentum=0.9, nesterov=True),
@@ -72,7 +72,7 @@ class Drawn:
         """Return what an epoch in two ranges leads to: weights, losses, a gradient, outputs."""
         model, n_out = self.model(backend)
         rule = self.optimizer(model.parameters())
-        made = lower(model, self.loss, rule, backend, self.batch)
+        made = lowered(model, self.loss, rule, backend, self.batch)
         made.bind(self.X, targets(self.loss, len(self.X), n_out, "float64"), self.scale)
         made.start_epoch(self.order)
         n = made.n_batches

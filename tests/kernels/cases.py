@@ -142,6 +142,14 @@ def build(name: str, variant: str, shape: tuple[int, int], dtype: Any, rng: Any)
             length, alias = m, ()
             if name.endswith("backward"):
                 arrays, alias = (values(n), *arrays), ((1,),)
+        case "poisson" | "poisson_backward" | "perceptron" | "perceptron_backward":
+            t = between(0, 3, n, m)
+            t.reshape(-1)[::3] = 0
+            if name.startswith("perceptron"):
+                t = (t > 1).astype(dtype)
+            arrays, length, alias = (values(n, m), t), m, ()
+            if name.endswith("backward"):
+                arrays, length, alias = (values(n), *arrays), 1, ((1,),)
         case "sgd":
             arrays = (values(n, m), values(n, m))
         case "momentum":

@@ -223,6 +223,29 @@ def cross_entropy_backward(dl: Any, z: Any, t: Any) -> Any:
     return out
 
 
+def poisson(z: Any, t: Any) -> Any:
+    """t log(t/μ) - t + μ with the mean μ = e^z, as deviances are written."""
+
+    def one(x: float, v: float) -> float:
+        mean = math.exp(x)
+        return (v * math.log(v / mean) if v > 0 else 0) - v + mean
+
+    return _row_sums(one, z, t)
+
+
+def poisson_backward(dl: Any, z: Any, t: Any) -> Any:
+    return _weighted(lambda x, v: math.exp(x) - v, dl, z, t)
+
+
+def perceptron(z: Any, t: Any) -> Any:
+    """|z| of what is misclassified; 0 counts as positive."""
+    return _row_sums(lambda x, v: abs(x) if (x >= 0) != (v == 1) else 0, z, t)
+
+
+def perceptron_backward(dl: Any, z: Any, t: Any) -> Any:
+    return _weighted(lambda x, v: (1 if x >= 0 else 0) - v, dl, z, t)
+
+
 def sgd(p: Any, g: Any, *, lr: float, decay: float) -> Any:
     return _each(lambda x, d: x - lr * (d + decay * x), p, g)
 

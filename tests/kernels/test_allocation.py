@@ -25,6 +25,8 @@ WHOLE = {
     "squared_error": 1,
     "binary_cross_entropy": 2,
     "cross_entropy": 2,
+    "poisson": 2,
+    "perceptron": 1,
 }
 
 

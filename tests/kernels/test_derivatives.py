@@ -30,7 +30,7 @@ ACTIVATIONS: list[tuple[str, dict[str, float]]] = [
     ("softmax", {}),
     ("log_softmax", {}),
 ]
-LOSSES = ["squared_error", "binary_cross_entropy", "cross_entropy"]
+LOSSES = ["squared_error", "binary_cross_entropy", "cross_entropy", "poisson", "perceptron"]
 #: What reads z and would be wrong on the output: (forward, backward, scalars).
 READS_Z: list[tuple[str, str, dict[str, float]]] = [
     ("sigmoid", "sigmoid_backward_z", {}),
@@ -114,11 +114,13 @@ def test_by_output_and_by_z_are_equal(
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss(cpu_folder: Folder, name: str, shape: tuple[int, int], rng: Any) -> None:
-    z, dl = rng.normal(size=shape), rng.normal(size=shape[0])
+    z, dl = _away_from_the_kink(shape, rng), rng.normal(size=shape[0])
     t = {
         "squared_error": lambda: rng.normal(size=shape),
         "binary_cross_entropy": lambda: rng.uniform(size=shape),
         "cross_entropy": lambda: rng.integers(0, shape[1], shape[0]),
+        "poisson": lambda: rng.poisson(1, shape).astype(float),
+        "perceptron": lambda: rng.integers(0, 2, shape).astype(float),
     }[name]()
     dz = cpu_folder[f"{name}_backward"](dl, z, t)
     _assert_derivative(lambda x: np.sum(dl * cpu_folder[name](x, t)), z, dz, rng)

@@ -216,6 +216,20 @@ def test_losses_of_large_logits(folder: Folder, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_means_too_large_for_the_dtype(folder: Folder, dtype: str) -> None:
+    """The Poisson loss and its gradient overflow as e^z does, and no earlier."""
+    xp, largest = folder.xp, {"float32": 88.0, "float64": 709.0}[dtype]
+    z, t = xp.asarray(np.array([[largest], [largest + 1], [-1e4]], dtype)), xp.ones((3, 1), dtype)
+    with np.errstate(over="ignore"):
+        loss = host(folder["poisson"](z, t))
+        slope = host(folder["poisson_backward"](xp.ones(3, dtype), z, t))[:, 0]
+    mean = np.exp(largest)
+    expected = {"poisson": [mean, np.inf, 9999], "backward": [mean, np.inf, -1]}
+    assert_close(loss, np.array(expected["poisson"], dtype))
+    assert_close(slope, np.array(expected["backward"], dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "cross_entropy"])
 def test_a_shift_of_a_row_costs_no_digits(folder: Folder, name: str, dtype: str) -> None:
     z = np.array([[0.0, 1.0, -2.0, 3.0, 0.5, -0.25, 2.0, 1.5, 0.0, -1.0]], dtype)

@@ -63,6 +63,14 @@ def test_nan_in_is_nan_out(name: str) -> None:
     assert not np.isnan(a[1]).any()
 
 
+@pytest.mark.parametrize("name", ["poisson", "perceptron"])
+def test_a_loss_of_nan_is_nan(name: str) -> None:
+    z, t = np.array([[1.0, np.nan], [0.5, 1.0]]), np.array([[0.0, 0.0], [1.0, 0.0]])
+    assert np.isnan(REFERENCE[name](z, t)).tolist() == [True, False]
+    dz = REFERENCE[f"{name}_backward"](np.ones(2), z, t)
+    assert np.isnan(dz).tolist() == [[False, True], [False, False]]
+
+
 def _golden(key: str) -> tuple[dict[str, Any], dict[str, Any]]:
     def arrays(part: dict[str, Any]) -> dict[str, Any]:
         return {k: np.asarray(v, float) if isinstance(v, list) else v for k, v in part.items()}
@@ -189,6 +197,22 @@ def test_golden_binary_cross_entropy() -> None:
     inputs, expected = _golden("S4-G26")
     z, t = np.asarray(inputs["score"])[:, None], (np.asarray(inputs["y_pm1"])[:, None] + 1) / 2
     _assert_golden("S4-G26", loss(z, t).sum(), expected["sum"])
+
+
+def test_golden_perceptron_rule() -> None:
+    """Steps on one row at a time; targets 0 and 1 take twice the rate of labels -1 and 1."""
+    inputs, expected = _golden("S2-G02")
+    X, y = (np.asarray(inputs[k], float) for k in ("X_with_1", "y"))
+    w, t = np.asarray(inputs["w0"], float)[:, None], (y[:, None] + 1) / 2
+    for _ in range(int(inputs["epochs"])):
+        for x, target in zip(X[:, None], t[:, None], strict=True):
+            dz = REFERENCE["perceptron_backward"](np.ones(1), REFERENCE["matmul"](x, w), target)
+            g = REFERENCE["matmul"](x, dz, ta=True)
+            w = REFERENCE["sgd"](w, g, lr=2 * inputs["gamma"], decay=0.0)
+    _assert_golden("S2-G02", w[:, 0], expected["w"])
+    z = REFERENCE["matmul"](X, w)
+    _assert_golden("S2-G02", np.where(z >= 0, 1, -1)[:, 0], expected["pred"])
+    assert REFERENCE["perceptron"](z, t).tolist() == [0.0] * 6
 
 
 def test_golden_cross_entropy() -> None:

@@ -40,7 +40,7 @@ def run(program: Program) -> list[Any]:
     """Train three steps under the clock and return what is reported."""
     spent: list[Any] = []
     program.plan.views.setdefault("notes", {})
-    scalars = np.tile([0.1, 1.0, 0.0], (3, 1))
+    scalars = np.tile([0.1, 1.0, 0.0, 1.0], (3, 1))
     timed.run_steps(program.plan, 0, 3, scalars, spent.extend)
     return spent
 
@@ -143,7 +143,7 @@ def test_words_and_weights_are_the_same_as_without_a_clock() -> None:
     plain, watched = made(), made()
     for _ in range(2):
         run(watched)
-        engine.run_steps(plain.plan, 0, 3, np.tile([0.1, 1.0, 0.0], (3, 1)))
+        engine.run_steps(plain.plan, 0, 3, np.tile([0.1, 1.0, 0.0, 1.0], (3, 1)))
     np.testing.assert_array_equal(watched.plan.params, plain.plan.params)
     tapes = [
         {key: view[0] for key, view in p.plan.views.items() if key[0] == "step"}

@@ -34,21 +34,90 @@ def bce(z: Any, t: Any) -> Any:
     return -t * np.log(p) - (1 - t) * np.log(1 - p)
 
 
+def smooth_nll(z: Any, t: Any, reduction: str) -> Any:
+    """A target of 0.3/k on each of k classes, and of 0.7 more on the right one."""
+    k = z.shape[1]
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    wanted = np.full(z.shape, 0.3 / k) + 0.7 * np.eye(k)[t]
+    each = -(wanted * np.log(p)).sum(1)
+    return {"none": each, "sum": each.sum(), "mean": each.mean()}[reduction]
+
+
+def huber(y: Any, t: Any) -> Any:
+    near = np.abs(y - t) <= 0.8
+    return near * 0.5 * (y - t) ** 2 + ~near * 0.8 * (np.abs(y - t) - 0.4)
+
+
+def pinball(y: Any, t: Any) -> Any:
+    return np.maximum(0.2 * (t - y), -0.8 * (t - y))
+
+
+def focal(z: Any, t: Any) -> Any:
+    p = 1 / (1 + np.exp(-z))
+    return (1 - (p * t + (1 - p) * (1 - t))) ** 1.5 * bce(z, t)
+
+
+def focal_of_classes(z: Any, t: Any, reduction: str) -> Any:
+    p = (np.exp(z) / np.exp(z).sum(1, keepdims=True))[np.arange(len(t)), t]
+    each = -((1 - p) ** 2) * np.log(p)
+    return {"none": each, "sum": each.sum(), "mean": each.mean()}[reduction]
+
+
 #: Name -> (module, function, the formula as one writes it down).
 LOSSES: dict[str, Case] = {
     "mse": (nn.MSELoss, F.mse_loss, elementwise(lambda y, t: (y - t) ** 2)),
     "bce": (nn.BCEWithLogitsLoss, F.binary_cross_entropy_with_logits, elementwise(bce)),
     "ce": (nn.CrossEntropyLoss, F.cross_entropy, nll_of_classes),
+    "smooth ce": (
+        lambda how: nn.CrossEntropyLoss(how, label_smoothing=0.3),
+        lambda z, t, how: F.cross_entropy(z, t, how, label_smoothing=0.3),
+        smooth_nll,
+    ),
+    "l1": (nn.L1Loss, F.l1_loss, elementwise(lambda y, t: np.abs(y - t))),
+    "huber": (
+        lambda how: nn.HuberLoss(how, delta=0.8),
+        lambda y, t, how: F.huber_loss(y, t, how, delta=0.8),
+        elementwise(huber),
+    ),
+    "quantile": (
+        lambda how: nn.QuantileLoss(0.2, how),
+        lambda y, t, how: F.quantile_loss(y, t, how, quantile=0.2),
+        elementwise(pinball),
+    ),
+    "poisson": (
+        lambda how: nn.PoissonNLLLoss(reduction=how),
+        lambda y, t, how: F.poisson_nll_loss(y, t, reduction=how),
+        elementwise(lambda y, t: np.exp(y) - t * y),
+    ),
+    "poisson of rates": (
+        lambda how: nn.PoissonNLLLoss(False, how),
+        lambda y, t, how: F.poisson_nll_loss(y, t, False, how),
+        elementwise(lambda y, t: y - t * np.log(y + 1e-8)),
+    ),
+    "focal": (
+        lambda how: nn.FocalLoss(1.5, how),
+        lambda z, t, how: F.focal_loss(z, t, how, gamma=1.5),
+        elementwise(focal),
+    ),
+    "focal ce": (
+        lambda how: nn.FocalLoss(reduction=how),
+        F.focal_loss,
+        focal_of_classes,
+    ),
 }
+CLASSES = [name for name in LOSSES if name.endswith("ce") and name != "bce"]
+ELEMENTS = [name for name in LOSSES if name not in CLASSES]
 every = pytest.mark.parametrize("name", LOSSES)
 reductions = pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 
 
 def data(name: str, shape: tuple[int, ...], rng: Any) -> tuple[Any, Any]:
     z = rng.normal(size=shape)
-    if name == "ce":
+    if name in CLASSES:
         return z, rng.integers(0, shape[1], shape[0])
-    return z, rng.uniform(size=shape) if name == "bce" else rng.normal(size=shape)
+    if name.startswith("poisson"):
+        return z if name == "poisson" else np.exp(z), rng.poisson(2, shape).astype("float64")
+    return z, rng.uniform(size=shape) if name in ("bce", "focal") else rng.normal(size=shape)
 
 
 @every
@@ -79,7 +148,7 @@ def test_derivative(
     gradcheck(lambda x: loss(x.T, t), Tensor(z.T.copy(), True, backend=backend))
 
 
-@pytest.mark.parametrize("name", ["mse", "bce"])
+@pytest.mark.parametrize("name", ELEMENTS)
 @reductions
 @pytest.mark.parametrize("shape", [(), (4,), (2, 3, 2)], ids=str)
 def test_any_shape_of_elementwise_losses(
@@ -115,13 +184,13 @@ def test_a_target_that_requires_a_gradient_gets_it(
     gradcheck(lambda a, b: F.mse_loss(a, b, reduction), y, t)
 
 
-@pytest.mark.parametrize("name", ["mse", "bce", "ce"])
+@every
 def test_empty_batch(backend: Backend, name: str) -> None:
     x = Tensor(np.ones((0, 3)), backend=backend)
-    t = np.ones((0,), np.int64) if name == "ce" else np.ones((0, 3))
+    t = np.ones((0,), np.int64) if name in CLASSES else np.ones((0, 3))
     loss = LOSSES[name][1]
     assert loss(x, t, "sum").item() == 0
-    assert loss(x, t, "none").shape == ((0,) if name == "ce" else (0, 3))
+    assert loss(x, t, "none").shape == ((0,) if name in CLASSES else (0, 3))
     assert np.isnan(loss(x, t, "mean").item())
 
 
@@ -211,13 +280,13 @@ def test_unknown_reduction(name: str, rng: Any) -> None:
         function(Tensor(z), t, "avg")
 
 
-@pytest.mark.parametrize("name", ["mse", "bce"])
+@pytest.mark.parametrize("name", [name for name in ELEMENTS if name != "focal"])
 def test_shapes_that_would_broadcast_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"target of shape \(4, 1\), got \(4,\)"):
         LOSSES[name][1](Tensor(np.ones((4, 1))), np.ones(4), "mean")
 
 
-@pytest.mark.parametrize("name", ["mse", "bce"])
+@pytest.mark.parametrize("name", ELEMENTS)
 def test_target_on_another_backend(name: str) -> None:
     y, t = Tensor([1.0], backend="numpy"), Tensor([1.0], backend="numba")
     with pytest.raises(TypeError, match="'numpy' and 'numba'"):
@@ -252,3 +321,5 @@ def test_base_and_repr() -> None:
     assert repr(nn.MSELoss("sum")) == "MSELoss(reduction='sum')"
     with pytest.raises(TypeError, match=r"Loss does not define __call__"):
         nn.Loss()(Tensor([1.0]), [1.0])
+    with pytest.raises(TypeError, match=r"Loss does not define per_row"):
+        nn.Loss().per_row(Tensor([1.0]), [1.0])

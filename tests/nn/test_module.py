@@ -232,3 +232,73 @@ def test_backend_is_the_one_in_use(backend: Backend) -> None:
     with accelnn.use_backend(backend):
         layer = nn.Linear(2, 1)
     assert layer.backend is backend
+
+
+# Buffers ------------------------------------------------------------------------------------------
+
+
+class Counting(nn.Module):
+    """A parameter and a buffer, and below them a layer with both."""
+
+    def __init__(self, backend: str | Backend = "numpy") -> None:
+        super().__init__()
+        self.register_buffer("seen", Tensor(3, backend=backend))
+        self.scale = Parameter([2.0], backend=backend)
+        self.norm = nn.BatchNorm1d(1, backend=backend)
+
+    seen: Tensor
+
+
+def test_buffers_stand_behind_the_parameters_of_their_module() -> None:
+    layer = Counting()
+    inner = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
+    assert list(layer.state_dict()) == ["scale", "seen", *(f"norm.{name}" for name in inner)]
+    assert [n for n, _ in layer.named_parameters()] == ["scale", "norm.weight", "norm.bias"]
+    assert [n for n, _ in layer.named_buffers("a.")] == [
+        "a.seen",
+        "a.norm.running_mean",
+        "a.norm.running_var",
+        "a.norm.num_batches_tracked",
+    ]
+    assert next(layer.buffers()) is layer.seen
+    assert layer.state_dict()["seen"].dtype == np.int64
+
+
+def test_loading_writes_into_buffers(backend: Backend) -> None:
+    layer = Counting(backend)
+    held = layer.seen.data
+    layer.load_state_dict(layer.state_dict() | {"seen": np.array(7), "norm.running_var": [9.0]})
+    assert layer.seen.data is held
+    assert (layer.seen.item(), layer.norm.running_var.tolist()) == (7, [9.0])
+    state = layer.state_dict()
+    del state["seen"]
+    with pytest.raises(ValueError, match="missing: seen"):
+        layer.load_state_dict(state)
+
+
+def test_buffers_move_with_the_parameters() -> None:
+    layer = Counting()
+    assert layer.to("numba") is layer
+    assert {b.backend.name for b in layer.buffers()} == {"numba"}
+    assert nn.BatchNorm1d(2, affine=False, backend="numba").backend is get_backend("numba")
+
+
+def test_what_replaces_a_buffer() -> None:
+    layer = Counting()
+    layer.seen = Tensor(5)
+    assert layer.state_dict()["seen"] == 5
+    layer.seen = Parameter([6.0])
+    assert next(n for n, _ in layer.named_buffers()) == "norm.running_mean"
+    assert "seen" in dict(layer.named_parameters())
+    layer = Counting()
+    layer.seen = None  # type: ignore[assignment]
+    assert "seen" not in layer.state_dict()
+    layer = Counting()
+    del layer.seen
+    assert "seen" not in layer.state_dict()
+
+
+@pytest.mark.parametrize("value", [np.ones(1), 3, None, Parameter([1.0])], ids=str)
+def test_a_buffer_is_a_tensor_without_gradient(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"is a Tensor without gradient, got .* for 'seen'"):
+        nn.Module().register_buffer("seen", value)

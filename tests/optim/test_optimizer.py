@@ -9,7 +9,7 @@ import pytest
 from accelnn import Parameter, Tensor, nn
 from accelnn.backends import Backend
 from accelnn.nn import functional as F
-from accelnn.optim import SGD, Adam, AdamW, Optimizer
+from accelnn.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from tests.tolerances import assert_close
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
@@ -18,6 +18,7 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "nesterov": lambda p, lr=0.1: SGD(p, lr=lr, momentum=0.9, nesterov=True, weight_decay=0.1),
     "adam": lambda p, lr=0.1: Adam(p, lr=lr, weight_decay=0.1),
     "adamw": lambda p, lr=0.1: AdamW(p, lr=lr),
+    "rmsprop": lambda p, lr=0.1: RMSprop(p, lr=lr, alpha=0.9, weight_decay=0.1),
 }
 every = pytest.mark.parametrize("name", OPTIMIZERS)
 stateful = pytest.mark.parametrize("name", list(OPTIMIZERS)[1:])

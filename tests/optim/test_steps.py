@@ -9,7 +9,7 @@ import pytest
 from accelnn import Parameter, Tensor, nn, optim
 from accelnn.backends import Backend
 from accelnn.nn import functional as F
-from accelnn.optim import SGD, Adam, AdamW, Optimizer
+from accelnn.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from tests.golden_graph import Golden, linear
 from tests.tolerances import assert_close
 
@@ -95,6 +95,33 @@ def test_adams_decay_enters_the_gradient(backend: Backend) -> None:
 def test_adamw_is_adam_then_shrinkage(backend: Backend) -> None:
     one = steps(lambda p: AdamW(p, lr=0.1, weight_decay=0.5), backend)[1]
     assert_close(one, START * 0.95 - 0.1 * SLOPE / (np.abs(SLOPE) + 1e-8), length=100)
+
+
+def by_hand(alpha: float, eps: float, decay: float, slope: Any) -> Any:
+    """Return the path of RMSprop as PyTorch's page writes it down, number by number."""
+    path = [list(START)]
+    means = [0.0] * len(START)
+    for _ in range(N):
+        point = []
+        for i, (p, g) in enumerate(zip(path[-1], slope, strict=True)):
+            g = g + decay * p
+            means[i] = alpha * means[i] + (1 - alpha) * g**2
+            point.append(p - 0.1 * g / (means[i] ** 0.5 + eps))
+        path.append(point)
+    return np.array(path)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "eps", "decay"), [(0.99, 1e-8, 0.0), (0.5, 0.1, 0.3), (0.0, 1e-3, 0.0)]
+)
+def test_rmsprop_by_hand(backend: Backend, alpha: float, eps: float, decay: float) -> None:
+    path = steps(lambda p: RMSprop(p, lr=0.1, alpha=alpha, eps=eps, weight_decay=decay), backend)
+    assert_close(path, by_hand(alpha, eps, decay, SLOPE), length=100 * N)
+
+
+def test_rmsprop_without_memory_goes_by_the_sign(backend: Backend) -> None:
+    path = steps(lambda p: RMSprop(p, lr=0.1, alpha=0, eps=0), backend)
+    assert_close(path, START - 0.1 * column(n) * np.sign(SLOPE), length=N)
 
 
 # Training runs of the notes -----------------------------------------------------------------------
@@ -192,6 +219,11 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "adam": ("Adam", {"lr": 0.02}),
     "adam, all": ("Adam", {"lr": 0.02, "betas": (0.7, 0.9), "eps": 1e-3, "weight_decay": 0.05}),
     "adamw": ("AdamW", {"lr": 0.02}),
+    "rmsprop": ("RMSprop", {"lr": 0.02}),
+    "rmsprop, all": (
+        "RMSprop",
+        {"lr": 0.02, "alpha": 0.8, "eps": 1e-3, "weight_decay": 0.05},
+    ),
     "adamw, all": ("AdamW", {"lr": 0.02, "betas": (0.7, 0.9), "eps": 1e-3, "weight_decay": 0.3}),
 }
 

@@ -15,12 +15,14 @@ import pytest
 
 from accelnn import nn, optim
 from accelnn.backends import get_backend
+from accelnn.kernels import table as t
+from accelnn.kernels.on_numba import operations, recording
 from accelnn.kernels.on_numba import program as numba_program
-from accelnn.kernels.on_numba import recording
-from accelnn.kernels.on_numba._jit import announce
+from accelnn.kernels.on_numba._jit import announce, operation
 from accelnn.kernels.on_numba.gemm import WORDS
 from accelnn.kernels.on_numba.operations import address
 from accelnn.program import lower
+from tests.kernel_losses import lowered
 from tests.stacks import HIDDEN, LOSSES, OPTIMIZERS, data, stack
 
 ROOT = Path(__file__).parent.parent.parent
@@ -31,7 +33,7 @@ def test_nothing_is_compiled_for_another_network_or_layout() -> None:
     compiled: list[str] = []
 
     def train(model: nn.Module, loss: Any, rule: Any, X: Any, y: Any, batch: int) -> None:
-        program = lower(model, loss, rule, backend, batch)
+        program = lowered(model, loss, rule, backend, batch)
         program.bind(X, y)
         program.run(0, program.n_batches, [1e-3] * program.n_batches)
         for n in (1, 3, len(X)):
@@ -68,6 +70,23 @@ def test_nothing_is_compiled_for_another_network_or_layout() -> None:
             for other in (read_only, np.asfortranarray(X), X.repeat(2, 0)[::2], X[::-1, ::-1]):
                 small(other, dtype)
     assert not compiled
+
+
+@pytest.mark.parametrize("name", ["cross-entropy", "squared error", "poisson", "perceptron"])
+def test_no_loss_is_compiled_but_the_one_in_use(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {f.__name__ for f in operations.COMMON}
+
+    def spy(function: Any, dtype: Any) -> int:
+        asked.add(function.__name__)
+        return operation(function, dtype)
+
+    monkeypatch.setattr(operations, "operation", spy)
+    model, loss = stack("tanh", get_backend("numba"), "float64"), LOSSES[name]()
+    rule = optim.SGD(model.parameters(), lr=0.1)
+    program = lowered(model, loss, rule, get_backend("numba"), 8)
+    program.bind(*data(loss, 20, "float64"))
+    program.run(0, 3, [0.1] * 3)
+    assert asked & set(t.LOSSES) == {name.replace("-", "_").replace(" ", "_")}
 
 
 def test_any_layout_of_the_data_gives_the_same_weights() -> None:

@@ -8,7 +8,7 @@ import pytest
 from accelnn import nn
 from accelnn.backends import Backend, get_backend
 from accelnn.engines import EagerEngine
-from accelnn.program import lower
+from tests.kernel_losses import lowered
 from tests.stacks import HIDDEN, LOSSES, OPTIMIZERS, data, stack
 from tests.tolerances import tolerance
 
@@ -27,7 +27,7 @@ def weights_after(
     """Return all parameters after STEPS steps, the last ones with half the learning rate."""
     model = stack(hidden, backend, dtype, bias)
     rule = OPTIMIZERS[optimizer](model.parameters())
-    make = EagerEngine if engine == "eager" else lower
+    make = EagerEngine if engine == "eager" else lowered
     runner = make(model, loss, rule, backend, BATCH)
     X, y = data(loss, ROWS, dtype)
     runner.bind(backend.asarray(X), backend.asarray(y))
