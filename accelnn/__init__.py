@@ -38,6 +38,11 @@ _HOME: dict[str, str | None] = {
     "BackendUnavailable": "errors",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
+    "Perceptron": "estimators",
+    "LinearRegression": "estimators",
+    "LogisticRegression": "estimators",
+    "from_sklearn": "estimators.exchange",
+    "compare_backends": "estimators.comparing",
 }
 
 __all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
@@ -59,8 +64,13 @@ if TYPE_CHECKING:  # the same names once more, for type checkers
     from accelnn.differences import gradcheck as gradcheck
     from accelnn.engines import explain as explain
     from accelnn.errors import BackendUnavailable as BackendUnavailable
+    from accelnn.estimators import LinearRegression as LinearRegression
+    from accelnn.estimators import LogisticRegression as LogisticRegression
     from accelnn.estimators import MLPClassifier as MLPClassifier
     from accelnn.estimators import MLPRegressor as MLPRegressor
+    from accelnn.estimators import Perceptron as Perceptron
+    from accelnn.estimators.comparing import compare_backends as compare_backends
+    from accelnn.estimators.exchange import from_sklearn as from_sklearn
     from accelnn.graph import no_grad as no_grad
     from accelnn.history import Callback as Callback
     from accelnn.history import History as History

@@ -5,11 +5,8 @@ and their arguments; the arrays are the parameters. Nothing in it says which bac
 """
 
 import json
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from accelnn import nn
 from accelnn.backends import Backend, resolve_backend
@@ -32,9 +29,23 @@ _LAYERS: dict[str, type[nn.Module]] = {
         nn.ELU,
         nn.Softmax,
         nn.LogSoftmax,
+        nn.BatchNorm1d,
+        nn.LayerNorm,
     )
 }
-_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
+#: Layer with arrays -> one of them, and the arguments that are its shape.
+_SIZED = {
+    "Linear": ("weight", ("out_features", "in_features")),
+    "BatchNorm1d": ("running_mean", ("num_features",)),
+    "LayerNorm": ("weight", ("normalized_shape",)),
+}
+_ESTIMATORS = (
+    "MLPClassifier",
+    "MLPRegressor",
+    "Perceptron",
+    "LinearRegression",
+    "LogisticRegression",
+)
 
 
 def save(model: Any, path: str | Path) -> None:
@@ -70,10 +81,12 @@ def save(model: Any, path: str | Path) -> None:
     if isinstance(model, nn.Module):
         header: dict[str, Any] = {"kind": "module", "module": _describe(model)}
         arrays = model.state_dict()
-        if len(arrays) != sum(len(leaf._parameters) for leaf in leaves(model)):
+        if len(arrays) != sum(len(leaf._parameters | leaf._buffers) for leaf in leaves(model)):
             raise TypeError("a parameter is shared between layers, which the file cannot say")
     elif type(model).__name__ in _ESTIMATORS and hasattr(model, "get_params"):
-        header, arrays = _describe_estimator(model)
+        from accelnn.estimators import _files
+
+        header, arrays = _files.describe(model)
     else:
         raise TypeError(
             f"save expects a module or one of {', '.join(_ESTIMATORS)}, got {type(model).__name__}"
@@ -106,7 +119,7 @@ def load(path: str | Path, *, backend: str | Backend = "auto") -> Any:
                 "update accelnn"
             )
         if header["kind"] == "estimator":
-            return _build_estimator(header, arrays, resolve_backend(backend).name)
+            return _estimator(header, arrays, resolve_backend(backend).name)
         model = _build(header["module"], arrays)
         model.load_state_dict(arrays)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
@@ -136,94 +149,18 @@ def _build(described: dict[str, Any], arrays: dict[str, Any], prefix: str = "") 
     if described["layer"] not in _LAYERS:
         raise DataError(f"unknown layer {described['layer']!r}; known: {', '.join(_LAYERS)}")
     arguments = dict(described["arguments"])
-    if described["layer"] == "Linear":
+    if described["layer"] in _SIZED:
         arguments["backend"] = "numpy"
-        shape = (arguments["out_features"], arguments["in_features"])
-        if arrays[f"{prefix}weight"].shape != shape:  # before so much memory is asked for
-            raise DataError(f"the array {prefix}weight has not the shape {shape} of its layer")
+        array, sizes = _SIZED[described["layer"]]
+        shape = tuple(arguments[size] for size in sizes)
+        if arrays[f"{prefix}{array}"].shape != shape:  # before so much memory is asked for
+            raise DataError(f"the array {prefix}{array} has not the shape {shape} of its layer")
     return _LAYERS[described["layer"]](**arguments)
 
 
-def _describe_estimator(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    if not hasattr(model, "coefs_"):
-        raise TypeError(f"this {type(model).__name__} is not fitted, there is nothing to save")
-    arrays = {f"coefs_.{i}": w for i, w in enumerate(model.coefs_)}
-    arrays |= {f"intercepts_.{i}": b for i, b in enumerate(model.intercepts_)}
-    arguments = model.get_params(deep=False)
-    if isinstance(arguments["backend"], Backend):
-        arguments["backend"] = arguments["backend"].name
-    sizes = arguments["hidden_layer_sizes"]
-    arguments["hidden_layer_sizes"] = [int(s) for s in np.atleast_1d(np.asarray(sizes, int))]
-    fitted = {}
-    for name, value in vars(model).items():
-        if name.endswith("_") and name not in ("coefs_", "intercepts_", "backend_"):
-            fitted[name] = _to_json(name, value)
-    if hasattr(model, "_multilabel"):
-        fitted["_multilabel"] = bool(model._multilabel)
-    checked = {name: _to_json(name, value) for name, value in arguments.items()}
-    header = {"kind": "estimator", "estimator": type(model).__name__}
-    return header | {"arguments": checked, "fitted": fitted}, arrays
-
-
-def _to_json(name: str, value: Any) -> Any:
-    """Return a JSON form; an array becomes its elements and dtype."""
-    if isinstance(value, np.ndarray):
-        dtype = "object" if value.dtype.kind == "O" else value.dtype.str
-        return {"array": _to_json(name, value.tolist()), "dtype": dtype}
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, list | tuple):
-        return [_to_json(name, item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise TypeError(
-        f"{name}={value!r} has no form in a file without code; use numbers and text "
-        "(for random_state, an integer)"
-    )
-
-
-def _from_json(value: Any) -> Any:
-    if isinstance(value, dict):
-        return np.array(value["array"], dtype=value["dtype"])
-    return value
-
-
-def _build_estimator(header: dict[str, Any], arrays: dict[str, Any], backend: str) -> Any:
-    from accelnn import estimators
+def _estimator(header: dict[str, Any], arrays: dict[str, Any], backend: str) -> Any:
+    from accelnn.estimators import _files
 
     if header["estimator"] not in _ESTIMATORS:
         raise DataError(f"unknown estimator {header['estimator']!r}; known: {_ESTIMATORS}")
-    arguments = dict(header["arguments"])
-    arguments["hidden_layer_sizes"] = tuple(arguments["hidden_layer_sizes"])
-    model = getattr(estimators, header["estimator"])(**arguments)
-    for name, value in header["fitted"].items():
-        if not (name.endswith("_") or name == "_multilabel") or hasattr(type(model), name):
-            raise DataError(f"{name!r} is not a fitted attribute of {header['estimator']}")
-        setattr(model, name, _from_json(value))
-    n = int(model.n_layers_) - 1
-    model.coefs_ = [arrays[f"coefs_.{i}"] for i in range(n)]
-    model.intercepts_ = [arrays[f"intercepts_.{i}"] for i in range(n)]
-    if len(arrays) != 2 * n:
-        raise ValueError(f"{len(arrays)} arrays are more than the {2 * n} of {n} layers")
-    _check_fitted(model)
-    model.backend_ = backend
-    return model
-
-
-def _check_fitted(model: Any) -> None:
-    """Raise ValueError unless the arrays are one network and everything fits its ends."""
-    model._validate_params()
-    widths = [model.n_features_in_, *(w.shape[-1] for w in model.coefs_)]
-    layers = list(zip(model.coefs_, model.intercepts_, strict=True))
-    found = [(w.shape, b.shape) for w, b in layers]
-    if found != [((m, n), (n,)) for m, n in pairwise(widths)] or widths[-1] != model.n_outputs_:
-        raise ValueError(f"arrays of shapes {found} are no network of the widths {widths}")
-    if any(array.dtype.kind != "f" for layer in layers for array in layer):
-        raise ValueError("coefs_ and intercepts_ must be floating point")
-    classifies = hasattr(type(model), "predict_proba")
-    if model.out_activation_ not in (("logistic", "softmax") if classifies else ("identity",)):
-        raise ValueError(f"unknown out_activation_ {model.out_activation_!r}")
-    if classifies:
-        n, multilabel = len(model.classes_), model._multilabel
-        if model.n_outputs_ != (1 if n == 2 and not multilabel else n):
-            raise ValueError(f"{n} classes do not fit {model.n_outputs_} outputs")
+    return _files.build(header, arrays, backend)

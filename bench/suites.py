@@ -46,6 +46,10 @@ PARTS = (
     Part("mnist", "rungs", 6, 90),
     Part("predict", "rows", 8, 90),
     Part("peers", "epochs", 14, 240),
+    Part("estimators", "fit", 6, 300),
+    Part("estimators", "row", 4, 30),
+    Part("estimators", "accuracy", 2, 90),
+    Part("estimators", "memory", 2, 80),
 )
 
 #: Suites by what the command line calls them.
@@ -57,4 +61,5 @@ SUITES = {
     "mnist": "mnist",
     "predict": "predict",
     "peers": "peers",
+    "estimators": "estimators",
 }

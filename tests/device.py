@@ -144,7 +144,7 @@ class DeviceBackend(Backend):
         """Say whether there is room."""
         return n_bytes <= self.room
 
-    def run_steps(self, plan: Plan, first: int, last: int, scalars: Any) -> float | None:
+    def run_steps(self, plan: Plan, first: int, last: int, scalars: Any) -> Any:
         """Read X as it came, then step as NumPy does."""
         kept = plan.X
         self.precisions_seen.add(plan.precision)

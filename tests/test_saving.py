@@ -34,7 +34,10 @@ def everything() -> nn.Sequential:
             nn.Sequential(nn.Dropout(0.3, seed=2**62 + 1), nn.Identity()),
         ),
         nn.Linear(4, 4, dtype="float64"),
+        nn.BatchNorm1d(4, momentum=0.3, dtype="float64"),
         nn.Sigmoid(),
+        nn.BatchNorm1d(4, affine=False, dtype="float64"),
+        nn.LayerNorm(4, eps=1e-3, dtype="float64"),
         nn.Tanh(),
         nn.ReLU(),
         nn.Softmax(),
@@ -49,6 +52,7 @@ def round_trip(model: Any, tmp_path: Path, **arguments: Any) -> Any:
 
 def test_every_layer_comes_back(tmp_path: Path, rng: Any) -> None:
     model = everything()
+    model.load_state_dict({k: rng.uniform(1, 9, v.shape) for k, v in model.state_dict().items()})
     known = {k for k in vars(nn).values() if isinstance(k, type) and issubclass(k, nn.Module)}
     found = {nn.Module, nn.Sequential} | {type(leaf) for leaf in leaves(model)}
     assert found == known  # a new layer is added to the stack above
@@ -88,7 +92,7 @@ def test_a_trained_stack_goes_on_training(tmp_path: Path) -> None:
 def test_a_stack_loads_on_another_backend(source: str, backend: str, tmp_path: Path) -> None:
     model = everything().to(source)
     twin = round_trip(model, tmp_path, backend=backend)
-    assert {p.backend for p in twin.parameters()} == {get_backend(backend)}
+    assert {p.backend for p in (*twin.parameters(), *twin.buffers())} == {get_backend(backend)}
     assert b"numba" not in (tmp_path / "model.safetensors").read_bytes()  # nor does the file say
     with accelnn.use_backend(backend):
         assert load(tmp_path / "model.safetensors").backend is get_backend(backend)
@@ -336,6 +340,11 @@ STACK = {
         setting("module", "layers", 0, "arguments", "in_features", to=10**12),
         "0.weight has not the shape",
     ),
+    "endless features": (
+        setting("module", "layers", 3, "arguments", "num_features", to=10**12),
+        "3.running_mean has not the shape",
+    ),
+    "buffer missing": (array("3.running_var", None), "missing: 3.running_var"),
     "width of text": (setting("module", "layers", 0, "arguments", "in_features", to="3"), "shape"),
     "array missing": (array("0.weight", None), "0.weight"),
     "bias missing": (array("0.bias", None), "missing: 0.bias"),
@@ -348,7 +357,7 @@ STACK = {
 def test_a_broken_stack(case: str, tmp_path: Path) -> None:
     edit, said = STACK[case]
     path = tmp_path / "model.safetensors"
-    save(nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Dropout(0.5)), path)
+    save(nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Dropout(0.5), nn.BatchNorm1d(2)), path)
     load(edited(path, lambda header, arrays: None))  # the editing itself does no harm
     with pytest.raises(DataError, match=said):
         load(edited(path, edit))
@@ -369,7 +378,7 @@ ESTIMATOR = {
         "unknown estimator 'BaseMLP'; known: .*MLPClassifier",
     ),
     "module for an estimator": (setting("estimator", to="os"), "unknown estimator 'os'"),
-    "the other estimator": (setting("estimator", to="MLPRegressor"), "'softmax'"),
+    "the other estimator": (setting("estimator", to="MLPRegressor"), "'class_weight'"),
     "unknown argument": (setting("arguments", "__class__", to="x"), "__class__"),
     "bad argument": (setting("arguments", "activation", to="eval"), "'activation' parameter"),
     "no arguments": (without("arguments"), "'arguments'"),

@@ -195,9 +195,16 @@ def resolve_backend(
 
 
 def resolve_with_reason(
-    backend: str | Backend = "auto", *arrays: Any, flops: float | None = None
+    backend: str | Backend = "auto",
+    *arrays: Any,
+    flops: float | None = None,
+    small: str = "numpy",
+    large: str = "numba",
 ) -> tuple[Backend, str]:
-    """Return what ``resolve_backend`` does, and why in a few words."""
+    """Return what ``resolve_backend`` does, and why in a few words.
+
+    ``small`` and ``large`` are what ``choose_for_fit`` takes.
+    """
     if backend != "auto":
         return get_backend(backend), "named in the call"
     if (chosen := _chosen.get()) is not None:
@@ -208,16 +215,21 @@ def resolve_with_reason(
         return get_backend(place), "the data lie on a GPU"
     if flops is None:
         return get_backend("numpy"), "the default"
-    return get_backend(choose_for_fit(flops)), f"chosen for a fit of {flops:.0e} operations at most"
+    chosen_name = choose_for_fit(flops, small, large)
+    why = f"chosen for a fit of {flops:.0e} operations at most"
+    if flops < NUMBA_FROM_FLOPS and chosen_name == "numba":
+        why += ", since its code is loaded"
+    return get_backend(chosen_name), why
 
 
-def choose_for_fit(flops: float) -> str:
-    """Return the name of the backend that should do a fit of so many operations soonest."""
+def choose_for_fit(flops: float, small: str = "numpy", large: str = "numba") -> str:
+    """Return the name of the backend that should do a fit of so many operations soonest.
+
+    ``small`` does what is not worth compiling or loading anything for, ``large`` what is, on a CPU.
+    """
     if flops >= CUPY_FROM_FLOPS and _usable("cupy"):
         return "cupy"
-    if flops >= NUMBA_FROM_FLOPS and _usable("numba"):
-        return "numba"
-    return "numpy"
+    return large if flops >= NUMBA_FROM_FLOPS and _usable(large) else small
 
 
 def _usable(name: str) -> bool:

@@ -3,6 +3,7 @@
 import math
 import mmap
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -48,6 +49,15 @@ class NumbaBackend(NumpyBackend):
         from accelnn.kernels.on_numba._jit import announce
 
         return announce(say)
+
+    @classmethod
+    def loaded(cls, operations: tuple[str, ...], dtype: Any) -> bool:
+        """Say whether this process has compiled or loaded all that such programs call.
+
+        ``operations`` are the names of the loss, and "drop" for dropout.
+        """
+        module: Any = sys.modules.get("accelnn.kernels.on_numba.operations")
+        return module is not None and module.loaded(operations, dtype)
 
     def warm_up(self) -> Iterator[tuple[str, bool]]:
         """Compile every kernel, and all that programs call, in both types.

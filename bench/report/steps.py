@@ -1,6 +1,7 @@
 """The argument in its order: what each step claims, and where the report looks whether it holds."""
 
 from accelnn.bench.report import (
+    estimators,
     gradient,
     ladder,
     memory,
@@ -69,5 +70,11 @@ STEPS = (
         "Other libraries",
         "All of them compute the same products; the rest is how.",
         peers.exhibits,
+    ),
+    Step(
+        "estimators",
+        "What a scikit-learn user gains",
+        "One import changes; arguments, data and results stay.",
+        estimators.exhibits,
     ),
 )

@@ -301,4 +301,15 @@ _BY_NAME = {f.__name__: f for f in (*COMMON, *RARE)}
 
 def address(name: str, dtype: Any) -> int:
     """Compile or load an operation for a dtype, and return its address."""
-    return operation(_BY_NAME[name], dtype)
+    found = operation(_BY_NAME[name], dtype)
+    _loaded.add((name, np.dtype(dtype)))
+    return found
+
+
+_loaded: set[tuple[str, Any]] = set()
+
+
+def loaded(names: tuple[str, ...], dtype: Any) -> bool:
+    """Say whether programs that need these operations have nothing left to compile or load."""
+    common = [f.__name__ for f in COMMON]
+    return all((name, np.dtype(dtype)) in _loaded for name in (*common, *names))

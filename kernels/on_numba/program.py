@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from accelnn.kernels.on_numba._jit import compiling, job, operation, plain
+from accelnn.kernels.on_numba._jit import compiling, job, plain
 from accelnn.kernels.on_numba.gemm import MR, SCRATCH
-from accelnn.kernels.on_numba.operations import COMMON, FRAME
+from accelnn.kernels.on_numba.operations import COMMON, FRAME, address
 from accelnn.kernels.on_numba.pointers import (
     INT64,
     LINE,
@@ -204,7 +204,7 @@ def _compile(plan: Any, parts: int) -> None:
     dtype = plan.params.dtype
     with compiling():
         for common in COMMON:
-            operation(common, dtype)
+            address(common.__name__, dtype)
         _step(plan, plan.batch_size, (0, parts))  # and what else it needs
         replay_address(dtype)
         pool()

@@ -122,6 +122,7 @@ def everything(factor: float = 1.0, **options: Any) -> dict[str, Any]:
     made = [
         *ladder(factor), *network(factor), *scaling(factor), *kernels(factor), *gradients(factor),
         *training(factor), *prediction(factor), *peers(factor),
+        *estimators(factor),
     ]  # fmt: skip
     return run(made, **options)
 
@@ -325,3 +326,31 @@ def peers(factor: float = 1.0) -> list[dict[str, Any]]:
         for optimizer in ("sgd", "adam")
         for who, (median, low, high) in ratios.items()
     ]  # fmt: skip
+
+
+def estimators(factor: float = 1.0) -> list[dict[str, Any]]:
+    made = []
+    entrants = {"scikit-learn": ("", 1.0), "accelnn numba": ("numba", 5.0),
+                "accelnn auto": ("numpy", 0.9)}  # fmt: skip
+    for part, aims in (("fit", (4.0, 4.5)), ("row", (0.45, 0.5))):
+        for (problem, dtype), aim in zip(
+            (("iris", "float32"), ("mnist", "float64")), aims, strict=True
+        ):
+            for who, (backend, speed) in entrants.items():
+                middle = speed if part == "fit" else 1 / speed
+                extra: dict[str, Any] = {
+                    "ratio": {"median": middle, "low": 0.9 * middle, "high": 1.1 * middle},
+                         "target": aim if backend == "numba" else None,
+                         "epochs": 7, "parameters": 803}  # fmt: skip
+                made.append(bench(f"estimators/{part}", who, factor / speed, problem=problem,
+                                  x_dtype=dtype, dtype="float32", backend=backend,
+                                  mine=who != "scikit-learn", **extra))  # fmt: skip
+    for dtype, accuracies in {"float64": [0.98, 0.982], "float32": [0.979, 0.981]}.items():
+        made.append(bench("estimators/accuracy", "accelnn numba", factor, dtype=dtype, epochs=5,
+                          accuracies=accuracies))  # fmt: skip
+    made += [
+        bench("estimators/memory", who, factor, dtype="float32", data_bytes=188e6,
+              peak_bytes=30 << 20, limit_bytes=limit)
+        for who, limit in (("accelnn numba", 75 << 20), ("scikit-learn", None))
+    ]  # fmt: skip
+    return made

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from accelnn.bench.report import estimators as report_estimators
 from accelnn.bench.report import gradient as report_gradient
 from accelnn.bench.report import ladder as report_ladder
 from accelnn.bench.report import memory as report_memory
@@ -229,6 +230,40 @@ def test_peers_that_win_lose_and_draw() -> None:
         "sgd: slower than accelnn: scikit-learn 6.5 × (6.1 to 7).",
         "sgd: faster than accelnn, which loses here: JAX 0.8 × (0.75 to 0.85).",
         "sgd: no difference beyond the spread: PyTorch, compiled 1.05 × (0.9 to 1.2).",
+    ]
+
+
+def test_estimators_that_reach_what_was_meant_and_that_do_not() -> None:
+    exhibits = shown(report_estimators.exhibits, *runs.estimators())
+    fits = exhibits["estimator-fits"]
+    assert fits.findings[0] == (
+        "iris, float32: accelnn numba fits 5 × (4.5 to 5.5) as fast as scikit-learn; at least 4 × "
+        "was meant."
+    )
+    assert fits.findings[3].startswith("mnist, float64 as float32: accelnn auto (numpy) fits 0.9 ×")
+    assert "meant" not in fits.findings[3]
+    assert [row[5] for row in fits.table.rows] == ["", "at least 4 ×", "", "", "at least 4.5 ×", ""]
+    assert exhibits["estimator-row"].findings[0] == (
+        "iris, float32: accelnn numba answers in 0.2 × (0.18 to 0.22) the time of scikit-learn; "
+        "at most 0.45 × was meant."
+    )
+    slow = runs.estimators()
+    for each in slow:
+        each["extra_info"]["ratio"] = {"median": 1.5}
+    missed = shown(report_estimators.exhibits, *slow)
+    for key in ("estimator-fits", "estimator-row"):
+        assert missed[key].findings[0].endswith("was meant, and is not reached.")
+
+
+def test_estimators_in_float32_and_their_memory() -> None:
+    exhibits = shown(report_estimators.exhibits, *runs.estimators())
+    assert exhibits["estimator-float32"].findings == [
+        "float32 recognises 0.10 points less than float64, on average."
+    ]
+    assert exhibits["estimator-float32"].table.rows[0][3:6] == ["98.10 %", "98.00 %", "98.20 %"]
+    assert exhibits["estimator-memory"].findings == [
+        "accelnn numba, float32: at most 30 MiB beyond the data, 40 % of the limit.",
+        "scikit-learn, float32: at most 30 MiB beyond the data.",
     ]
 
 

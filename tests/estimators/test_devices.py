@@ -25,7 +25,7 @@ def parts(model: Any) -> Iterator[Any]:
     for value in vars(model).values():
         yield value
         yield from value if isinstance(value, list | tuple) else ()
-    yield from vars(getattr(model, "_rule", model)).values()
+    yield from vars(model._rule or model).values()
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])

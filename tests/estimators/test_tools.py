@@ -1,12 +1,14 @@
-"""With scikit-learn's tools: pickle, clone, search, pipelines."""
+"""With scikit-learn's tools: pickle, clone, search, pipelines, callbacks."""
 
 import pickle
+from collections import Counter
 from typing import Any
 
 import joblib  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -74,6 +76,14 @@ def test_kinds() -> None:
     assert not is_classifier(MLPRegressor())
 
 
+def test_a_pickle_changes_nothing(backend: str) -> None:
+    model = MLPClassifier((6,), max_iter=3, backend=backend).fit(*data("binary"))
+    before, coefs = dict(vars(model)), model.coefs_
+    pickle.dumps(model)
+    assert vars(model) == before
+    assert model.coefs_ is coefs
+
+
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_grid_search(n_jobs: Any, multiclass: tuple[Any, Any], backend: str) -> None:
     X, y = multiclass
@@ -101,11 +111,102 @@ def test_pipeline(multiclass: tuple[Any, Any], backend: str) -> None:
     np.testing.assert_array_equal(pipeline.predict(X), by_hand)
 
 
-def test_feature_names(multiclass: tuple[Any, Any], backend: str) -> None:
-    pandas = pytest.importorskip("pandas", reason="feature names come from pandas")
-    X, y = multiclass
-    frame = pandas.DataFrame(X, columns=list("abcdefg"))
-    model = MLPClassifier((3,), max_iter=2, backend=backend).fit(frame, y)
-    assert model.feature_names_in_.tolist() == list("abcdefg")
-    with pytest.raises(ValueError, match="feature names"):
-        model.predict(frame[list("gfedcba")])
+def test_grid_search_in_other_processes(binary: tuple[Any, Any], backend: str) -> None:
+    X, y = binary
+    model = MLPClassifier((6,), max_iter=5, random_state=0, backend=backend)
+    searches = [
+        GridSearchCV(model, {"alpha": [1e-4, 10.0]}, cv=2, n_jobs=n).fit(X, y) for n in (None, 2)
+    ]
+    here, there = (search.cv_results_["mean_test_score"].tolist() for search in searches)
+    assert there == here
+    assert searches[1].best_estimator_.backend_ == backend
+
+
+# scikit-learn's callbacks -----------------------------------------------------------------------
+
+KINDS_OF_FIT: list[dict[str, Any]] = [
+    {},
+    {"early_stopping": True},
+    {"solver": "lbfgs"},
+    {"normalization": "batch"},  # the eager way
+]
+
+
+@pytest.mark.parametrize("arguments", KINDS_OF_FIT)
+def test_scoring_monitor(arguments: dict[str, Any], binary: tuple[Any, Any], backend: str) -> None:
+    """The score of each epoch, by a copy of the estimator as it then is; and the fit is as ever."""
+    X, y = binary
+    made: dict[str, Any] = {"max_iter": 4, "random_state": 0, "backend": backend} | arguments
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = MLPClassifier((6,), **made).set_callbacks(monitor).fit(X, y)
+    rows = monitor.get_logs().data
+    assert [row["task_name"] for row in rows] == ["fit"] + ["epoch"] * 4
+    assert rows[0]["accuracy"] == model.score(X, y)
+    plain = MLPClassifier((6,), **made).fit(X, y)
+    for a, b in zip(model.coefs_, plain.coefs_, strict=True):
+        np.testing.assert_array_equal(a, b)
+    shorter = MLPClassifier((6,), **(made | {"max_iter": 2, "early_stopping": False})).fit(X, y)
+    if not arguments.get("early_stopping"):  # which trains on fewer rows
+        assert rows[2]["accuracy"] == shorter.score(X, y)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_callback_in_a_search(n_jobs: Any, binary: tuple[Any, Any]) -> None:
+    """Two values, two folds and the refit, here or in other processes."""
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = MLPClassifier((6,), max_iter=3, random_state=0).set_callbacks(monitor)
+    pipeline = make_pipeline(StandardScaler(), model)
+    grid = {"mlpclassifier__alpha": [1e-4, 10.0]}
+    search = GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs).fit(*binary)
+    rows = monitor.get_logs().data
+    assert Counter(row["task_name"] for row in rows) == {"fit": 5, "epoch": 15}
+    assert search.score(*binary) in {row["accuracy"] for row in rows if row["task_name"] == "fit"}
+
+
+def test_progress_bar(binary: tuple[Any, Any], capsys: Any, backend: str) -> None:
+    model = MLPClassifier((6,), max_iter=3, backend=backend).set_callbacks(ProgressBar())
+    model.fit(*binary)
+    assert "MLPClassifier - fit" in (said := capsys.readouterr().out)
+    assert "100%" in said
+
+
+def test_a_callback_stops_the_fit(binary: tuple[Any, Any], backend: str) -> None:
+    class Stopper:
+        """As scikit-learn's protocol has it."""
+
+        heard = 0
+
+        def setup(self, estimator: Any, context: Any) -> None:
+            """Nothing to prepare."""
+
+        def teardown(self, estimator: Any, context: Any) -> None:
+            """Nothing to put away."""
+
+        def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+            """Nothing to begin."""
+
+        def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
+            self.heard += 1
+            return self.heard == 2
+
+    stopper = Stopper()
+    model = MLPClassifier((6,), max_iter=9, backend=backend).set_callbacks(stopper)
+    assert model.fit(*binary).n_iter_ == 2
+    assert stopper.heard == 3  # two epochs and the fit
+    assert len(model.loss_curve_) == 2
+
+
+@pytest.mark.parametrize("normalization", ["batch", "layer"])
+def test_a_scorer_leaves_normalisation_to_train(
+    normalization: str, binary: tuple[Any, Any], backend: str
+) -> None:
+    """A score is of the network as it predicts; the next epoch is one of training again."""
+    X, y = binary
+    made: dict[str, Any] = {"max_iter": 4, "random_state": 0, "normalization": normalization}
+    fits = [
+        MLPClassifier((6,), **made, scoring=scoring, backend=backend).fit(X, y, X_val=X, y_val=y)
+        for scoring in (None, "accuracy")
+    ]
+    assert fits[1].loss_curve_ == fits[0].loss_curve_
+    assert fits[1].validation_scores_ == fits[0].validation_scores_
+    assert fits[1].validation_scores_[-1] == fits[1].score(X, y)
