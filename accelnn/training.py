@@ -250,20 +250,23 @@ class Loop:
         """
         self.engine.start_epoch(order)
         first, total, n_batches = 0, 0.0, self.engine.n_batches
-        self.penalty = None
+        penalties: list[Any] = []
         per_batch = -(-self.n_rows // n_batches)
         while first < n_batches:
             last = min(first + self._chunk, n_batches)
             started = time.perf_counter()
             total += self.engine.run(first, last, rates(first, last))
-            added = getattr(self.engine, "penalty", None)
-            self.penalty = added if added is None else added + (self.penalty or 0.0)
+            penalties.append(getattr(self.engine, "penalties", None))
             self.backend.synchronize()
             per_step = (time.perf_counter() - started) / (last - first)
             self._chunk = max(1, int(CHUNK_SECONDS / max(per_step, 1e-7)))
             first = last
             for callback in self.callbacks:
                 callback.on_progress(number, min(first * per_batch, self.n_rows))
+        known = all(each is not None for each in penalties)
+        self.penalty = float(np.concatenate(penalties).sum()) if known else None
+        if hasattr(self.engine, "losses"):  # added up alike, however the clock has cut the epoch
+            total = self.engine.losses(0, n_batches)
         return total / self.n_rows
 
 

@@ -2,7 +2,8 @@
 
 ``python -m accelnn.bench.table``, from the root of the repository. A table stands in its page
 between ``<!-- table: NAME -->`` and ``<!-- end -->``; what stands there is replaced. Those of
-``docs/performance.md`` are made here, those of ``docs/parallel-matmul.md`` in ``argument.py``.
+``docs/performance.md`` are made here, those of ``docs/parallel-matmul.md``, and of
+``docs/from-scikit-learn.md`` with a run of the estimators' suite alone, in ``argument.py``.
 """
 
 import argparse
@@ -26,6 +27,8 @@ RESULTS, DOCS = Path("bench/results"), Path("docs")
 RUNS = ("peers", "ratios")
 #: What is read where it exists; ``python -m accelnn.bench.gpu_check`` makes it on a GPU.
 GPU = "gpu"
+#: What ``accelnn bench estimators`` wrote, for the page about them.
+ESTIMATORS = "estimators.json"
 #: Headings for the makers of products.
 MAKERS = {"accelnn numba": "accelnn", "numpy": "NumPy (OpenBLAS)", "torch": "PyTorch (MKL)"}
 FLOOR = "floor: the products at the micro-kernel's speed"
@@ -186,7 +189,7 @@ def performance(page: str, found: dict[str, Any]) -> str:
 
 
 def argument(page: str, run: dict[str, Any]) -> str:
-    """Return ``docs/parallel-matmul.md`` with what it shows of a run of ``accelnn bench``."""
+    """Return a page with what it shows of a run of ``accelnn bench``."""
     return render(page, partial(filled, run))
 
 
@@ -207,9 +210,11 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         found, run = recorded(options.results), read_run(options.results)
+        estimators = read_run(options.results / ESTIMATORS)
         for name, fill, figures in (
             ("performance.md", performance, found),
             ("parallel-matmul.md", argument, run),
+            ("from-scikit-learn.md", argument, estimators),
         ):
             path = options.docs / name
             replace_file(path, fill(path.read_text(encoding="utf-8"), figures).encode())

@@ -232,13 +232,19 @@ def test_the_two_commands_are_one_line_each() -> None:
 
 def test_the_figures_are_those_of_the_recorded_runs() -> None:
     from accelnn.bench.merging import read_run
-    from accelnn.bench.table import argument, performance, recorded
+    from accelnn.bench.table import ESTIMATORS, argument, performance, recorded
 
+    results = ROOT / "bench/results"
     page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
-    assert page == performance(page, recorded(ROOT / "bench/results"))
-    page = (ROOT / "docs/parallel-matmul.md").read_text(encoding="utf-8")
-    assert page == argument(page, read_run(ROOT / "bench/results"))
-    assert "Not measured" not in page
+    assert page == performance(page, recorded(results))
+    for name, run in (
+        ("parallel-matmul", read_run(results)),
+        ("from-scikit-learn", read_run(results / ESTIMATORS)),
+    ):
+        page = (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
+        assert page == argument(page, run)
+        assert page.count("<!-- table: ") > 4
+        assert "Not measured" not in page
 
 
 def test_a_missing_run_is_named_with_its_command(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ class Taped:
     ----------
     plan : namespace
         ``params``, ``grads``, ``states``, ``n_weights`` and ``update``, as a program's plan has.
-    penalty : float
-        Of the last ``run``, as a program's.
+    penalties : array
+        Of the steps of the last ``run``, as a program's.
     """
 
     def __init__(
@@ -66,7 +66,8 @@ class Taped:
             loss_mean=True,
         )
         self._slopes = self._adopt()
-        self.penalty = 0.0
+        self.penalties: Any = np.zeros(0)
+        self._lost: Any = None
         self.X: Any = None
         self.y: Any = None
         self.weights: Any = None
@@ -95,6 +96,11 @@ class Taped:
         """Set the order of the rows."""
         self.order = order
         self._counts, self._shares = weigh(self.plan, self.weights, order)
+        self._lost = np.zeros(len(self._shares))
+
+    def losses(self, first: int, last: int) -> float:
+        """Return the sum of the losses of the rows of minibatches that were run last."""
+        return float(self._lost[first:last].sum())
 
     @property
     def n_batches(self) -> int:
@@ -103,20 +109,20 @@ class Taped:
 
     def run(self, first: int, last: int, learning_rates: Any) -> float:
         """Train on minibatches; return the sum of the losses of their rows."""
-        total, rule, plan, backend = 0.0, self.rule, self.plan, self.backend
-        decay, self.penalty = plan.update.decay_weights, 0.0
+        rule, plan, backend = self.rule, self.plan, self.backend
+        decay, self.penalties = plan.update.decay_weights, np.zeros(last - first)
         for number, rate in zip(range(first, last), learning_rates, strict=True):
             rows, share = len(self._rows(number)), float(self._shares[number])
             if decay:
                 w = plan.params[: plan.n_weights]
-                self.penalty += 0.5 * rows * decay * share * float(w @ w)
-            total += rows * self._loss(number)
+                self.penalties[number - first] = 0.5 * rows * decay * share * float(w @ w)
+            self._lost[number] = rows * self._loss(number)
             rule.t += 1
             if isinstance(rule, ByHand):
                 rule.step_plan(plan, backend, share, rate)
             else:
                 stepper.update(backend, plan, (*rule.scalars(rule.t, rate), share))
-        return total
+        return self.losses(first, last)
 
     def loss_and_grad(self, batch: int = 0) -> tuple[float, Any]:
         """Return loss and flat gradient of one minibatch, changing no parameter."""

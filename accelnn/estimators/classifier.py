@@ -132,7 +132,7 @@ class BaseClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         softmax = self.out_activation_ == "softmax"
         if isinstance(self.loss, str) and self.loss == "log_loss":
             return _objectives.log_loss(softmax, self.label_smoothing)
-        if self.label_smoothing and softmax:
+        if self.label_smoothing:
             raise ValueError(
                 f"label_smoothing={self.label_smoothing} is for loss='log_loss', got {self.loss!r}"
             )
@@ -289,6 +289,7 @@ class MLPClassifier(Probabilities, Embedding, BaseClassifier):
         holds back too; a validation set that is given has its ``sample_weight_val`` alone.
     label_smoothing : float
         ε: the target is (1 - ε) of the class and ε shared by all (Szegedy et al. 2016, section 7).
+        For "log_loss".
     {more}
 
     Attributes

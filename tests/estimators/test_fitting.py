@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from accelnn import MLPClassifier, MLPRegressor, get_backend
+from accelnn import MLPClassifier, MLPRegressor, get_backend, training
 from accelnn.backends.numpy_backend import NumpyBackend
 from accelnn.program import Program
 from tests.estimators.conftest import data
@@ -375,3 +375,15 @@ def test_a_backend_object_need_not_be_registered(binary: tuple[Any, Any]) -> Non
     assert {"matmul", "relu"} <= set(calls)
     model.set_params(backend=get_backend("numpy"))
     np.testing.assert_array_equal(model.predict_proba(binary[0]), expected)
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "focal"])  # a program, and the eager way
+def test_the_curve_does_not_depend_on_the_clock(
+    loss: str, monkeypatch: pytest.MonkeyPatch, multiclass: tuple[Any, Any], backend: str
+) -> None:
+    curves = []
+    for seconds in (0.0, 1e9):  # a step at a time, or as many as there are
+        monkeypatch.setattr(training, "CHUNK_SECONDS", seconds)
+        model = MLPClassifier(batch_size=16, max_iter=4, random_state=0, loss=loss, alpha=0.1)
+        curves.append(model.set_params(backend=backend).fit(*multiclass).loss_curve_)
+    assert curves[0] == curves[1]

@@ -196,6 +196,14 @@ def test_smoothed_classes(weighted: bool, backend: str) -> None:
     assert_step(model, start, X, -(target * np.log(p)).sum(axis=1), p - target, rows)
 
 
+@pytest.mark.parametrize("loss", ["focal", nn.BCEWithLogitsLoss()], ids=["focal", "module"])
+@pytest.mark.parametrize("task", ["binary", "multilabel", "multiclass"])
+def test_labels_are_smoothed_for_the_log_loss_alone(task: str, loss: Any, backend: str) -> None:
+    model = MLPClassifier(loss=loss, label_smoothing=0.1, backend=backend)
+    with pytest.raises(ValueError, match=r"label_smoothing=0\.1 is for loss='log_loss'"):
+        model.fit(*data(task))
+
+
 @weighted
 @pytest.mark.parametrize("loss", ["focal", nn.FocalLoss(0.5)], ids=["named", "module"])
 @pytest.mark.parametrize("task", ["binary", "multilabel", "multiclass"])

@@ -19,9 +19,9 @@ BACKENDS = [s.name for s in list_backends() if s.usable and s.name in ("numpy", 
 
 #: One of each kind of fit: what is special to it does not depend on the backend. Early stopping is
 #: not among them: it has no ``partial_fit``, and the suite's data are too few to hold any back.
-#: alpha keeps L-BFGS from probabilities of exactly 1, which one check does not allow.
+#: max_fun keeps L-BFGS from probabilities of exactly 1, which one check does not allow.
 KINDS: list[Any] = [
-    MLPClassifier(solver="lbfgs", alpha=0.1, backend="numpy"),
+    MLPClassifier(solver="lbfgs", max_fun=30, backend="numpy"),
     MLPRegressor(solver="lbfgs", backend="numpy"),
     MLPClassifier(solver="sgd", backend="numpy"),
     MLPRegressor(solver="sgd", learning_rate_init=0.01, backend="numba"),
