@@ -57,7 +57,7 @@ class Perceptron(Decision, LinearModel, BaseClassifier):
         Visit the rows in a new order in each epoch, not as they come. Rows sorted by class come in
         an order that several perceptrons at once learn badly from.
     initial_weights : str or tuple (coefs, intercepts)
-        "zeros", or "glorot_normal", "he_normal", "he_uniform", "lecun_normal" or "orthogonal" with
+        "zeros", or "glorot_normal", "he_normal", "he_uniform" or "orthogonal" with
         biases of 0, or two lists of one array each, of shape (n_features, n_outputs) and
         (n_outputs,).
     random_state : int, RandomState instance or None
