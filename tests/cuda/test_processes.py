@@ -37,7 +37,8 @@ model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
 adam = optim.Adam(model.parameters())
 X, y = np.zeros((8, 3), "float32"), np.arange(8) % 2
 accelnn.train(model, nn.CrossEntropyLoss(), adam, X, y, epochs=2, batch_size=4, backend="auto")
-accelnn.MLPClassifier((4,), max_iter=2, tol=0.0, n_iter_no_change=9).partial_fit(X, y, [0, 1])
+model = accelnn.MLPClassifier((4,), max_iter=2, tol=0.0, n_iter_no_change=9)
+model.partial_fit(X, y, classes=[0, 1])
 before = "cupy" in sys.modules
 accelnn.get_backend("cupy")
 print(json.dumps([before, sys.modules["cupy"].machine.calls]))

@@ -9,10 +9,11 @@ from typing import Any
 
 #: What all such code begins with.
 HEAD = """
-import json, os, sys, threading, warnings
+import json, os, signal, sys, threading, warnings
 import numpy as np
 from accelnn import MLPClassifier, MLPRegressor
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 warnings.simplefilter("ignore")
 rng = np.random.default_rng(0)
 X = rng.standard_normal((400, 12))
