@@ -144,7 +144,7 @@ class BaseMLP(
             task.ends(self._state)
         if (
             ended is not None
-        ):  # said when all is done: where warnings are errors, fitted all the same
+        ):  # said at the end: where warnings are errors, it is fitted all the same
             warnings.warn(ended, stacklevel=_CALLER)
         return self
 

@@ -1,42 +1,14 @@
 """Step 10 of the report: the estimators beside scikit-learn's."""
 
 from statistics import mean
-from typing import NamedTuple
 
 from accelnn.bench.report.data import Case, Run, number, positive
 from accelnn.bench.report.exhibit import Dots, Exhibit, Point, Series, Table
-from accelnn.bench.report.words import percent, plain, plural, seconds, size, spread, times
+from accelnn.bench.report.ratio import Ratio, ratios
+from accelnn.bench.report.words import percent, plural, seconds, size, spread, times
 
 FIT, ROW = "estimators/fit", "estimators/row"
 ACCURACY, MEMORY = "estimators/accuracy", "estimators/memory"
-
-
-class Ratio(NamedTuple):
-    """Speed or time of an entrant over scikit-learn's within the same rounds."""
-
-    where: str
-    median: float
-    low: float
-    high: float
-    case: Case
-
-    @property
-    def text(self) -> str:
-        """The ratio and its spread."""
-        return f"{times(self.median)} ({plain(self.low)} to {plain(self.high)})"
-
-
-def ratios(cases: list[Case]) -> list[Ratio]:
-    """Return the ratios of those whose JSON has one."""
-    made = []
-    for case in cases:
-        given = case.extra.get("ratio")
-        given = given if isinstance(given, dict) else {}
-        median = positive(given.get("median"))
-        if median is not None:
-            low, high = (positive(given.get(key)) or median for key in ("low", "high"))
-            made.append(Ratio(_where(case), median, low, high, case))
-    return made
 
 
 def _where(case: Case) -> str:
@@ -59,7 +31,7 @@ def exhibits(run: Run) -> list[Exhibit]:
 def _fits(cases: list[Case]) -> Exhibit:
     found = ratios(cases)
     rows = [
-        [r.where, _who(r.case), r.case.text("epochs"), seconds(r.case.median), r.text,
+        [_where(r.case), _who(r.case), r.case.text("epochs"), seconds(r.case.median), r.text,
          _aim(r.case, "at least"), spread(r.case)]
         for r in found
     ]  # fmt: skip
@@ -89,7 +61,7 @@ def _fits(cases: list[Case]) -> Exhibit:
 def _rows(cases: list[Case]) -> Exhibit:
     found = ratios(cases)
     rows = [
-        [r.where, _who(r.case), r.case.text("parameters"), seconds(r.case.median), r.text,
+        [_where(r.case), _who(r.case), r.case.text("parameters"), seconds(r.case.median), r.text,
          _aim(r.case, "at most"), spread(r.case)]
         for r in found
     ]  # fmt: skip
@@ -111,12 +83,12 @@ def _rows(cases: list[Case]) -> Exhibit:
 
 def _chart(found: list[Ratio], axis: str) -> Dots | None:
     mine = [r for r in found if r.case.extra.get("mine")]
-    places = list(dict.fromkeys(r.where for r in mine))
+    places = list(dict.fromkeys(_where(r.case) for r in mine))
     series = [
         Series(
             who,
             [
-                Point(r.median, places.index(r.where), r.low, r.high, r.case.noisy)
+                Point(r.median, places.index(_where(r.case)), r.low, r.high, r.case.noisy)
                 for r in mine
                 if r.case.who == who
             ],
@@ -139,13 +111,13 @@ def _aim(case: Case, which: str) -> str:
 
 
 def _speed(r: Ratio) -> str:
-    words = f"{r.where}: {_who(r.case)} fits {r.text} as fast as scikit-learn"
+    words = f"{_where(r.case)}: {_who(r.case)} fits {r.text} as fast as scikit-learn"
     aim = positive(r.case.number("target"))
     return f"{words}{_verdict(aim, 'at least', aim is not None and r.median >= aim)}."
 
 
 def _share(r: Ratio) -> str:
-    words = f"{r.where}: {_who(r.case)} answers in {r.text} the time of scikit-learn"
+    words = f"{_where(r.case)}: {_who(r.case)} answers in {r.text} the time of scikit-learn"
     aim = positive(r.case.number("target"))
     return f"{words}{_verdict(aim, 'at most', aim is not None and r.median <= aim)}."
 
