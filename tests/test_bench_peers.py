@@ -50,16 +50,22 @@ def burner() -> Callable[[Any], Any]:
     return burn
 
 
-def nobody_left() -> bool:
-    return not multiprocessing.active_children()
+Children = Callable[[], int]
 
 
-def test_one_after_the_other_in_processes_of_their_own() -> None:
+@pytest.fixture
+def children() -> Children:
+    """Count the processes started since the test began; another test's pool may still have some."""
+    before = {child.pid for child in multiprocessing.active_children()}
+    return lambda: len({child.pid for child in multiprocessing.active_children()} - before)
+
+
+def test_one_after_the_other_in_processes_of_their_own(children: Children) -> None:
     entries: dict[str, Entry] = dict.fromkeys("abc", (clock, ()))
     with Arena(entries, pause=0.0) as arena:
         answers = arena.contest(["warm-up", "one", "two"])
-        assert len(multiprocessing.active_children()) == 3
-    assert nobody_left()
+        assert children() == 3
+    assert children() == 0
     assert list(answers) == ["a", "b", "c"]
     for given in answers.values():
         assert [task for _, task, _ in given] == ["one", "two"]
@@ -83,17 +89,19 @@ def test_the_first_round_is_not_kept_and_a_player_lasts() -> None:
         ("ends", "(?s)'bad' failed.*exit code 7"),
     ],
 )
-def test_a_failure_names_the_player_and_ends_everybody(how: str, message: str) -> None:
+def test_a_failure_names_the_player_and_ends_everybody(
+    how: str, message: str, children: Children
+) -> None:
     entries: dict[str, Entry] = {"good": (clock, ()), "bad": (breaker, (how,))}
     with pytest.raises(PlayerFailed, match=message), Arena(entries, pause=0.0) as arena:
         arena.contest([5])
-    assert nobody_left()
+    assert children() == 0
 
 
-def test_an_interruption_ends_everybody() -> None:
+def test_an_interruption_ends_everybody(children: Children) -> None:
     with pytest.raises(KeyboardInterrupt), Arena({"a": (clock, ())}, pause=0.0):
         raise KeyboardInterrupt
-    assert nobody_left()
+    assert children() == 0
 
 
 def test_repetitions_take_as_long_as_asked() -> None:
