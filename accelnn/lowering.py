@@ -1,15 +1,16 @@
-"""What of a stack can be lowered: its layers, its loss, and the table that describes them.
+"""What can be lowered: layers, losses, optimizers, and the table that describes a stack.
 
 The set is closed. Everything outside it is refused by name, and trains the eager way.
 """
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from accelnn import nn
+from accelnn.backends.plan import Update
 from accelnn.errors import NotLowerable
 from accelnn.kernels import table as t
 
@@ -50,6 +51,24 @@ class RowLoss(NamedTuple):
     code: int
     scale: float
     mean: bool
+
+
+class Rule(Protocol):
+    """What a program needs of an optimizer.
+
+    One that does more than an update kernel, as clipping gradients by their norm, may also have
+    ``step_plan(plan, backend, share, lr)``. It is called when the gradients of a minibatch are in
+    ``plan.grads`` and ``t`` has counted the step, and changes parameters and states itself;
+    ``stepper.update`` is the kernel, and ``share`` the last of its scalars.
+    """
+
+    t: int
+
+    def update(self) -> Update:
+        """Return what stays the same from step to step."""
+
+    def scalars(self, t: int, lr: float) -> tuple[float, float, float]:
+        """Return what changes, for step ``t`` = 1, 2, ..."""
 
 
 def flat_layers(model: nn.Module) -> list[nn.Module]:

@@ -6,14 +6,14 @@ by step or as one compiled call, is the backend's affair.
 """
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from accelnn import nn
 from accelnn.autograd import Parameter
 from accelnn.backends import Backend, stepper
-from accelnn.backends.plan import Plan, Update
+from accelnn.backends.plan import Plan, Update, filled
 from accelnn.checking import (
     as_features,
     as_given,
@@ -25,27 +25,9 @@ from accelnn.checking import (
 )
 from accelnn.errors import NotLowerable
 from accelnn.kernels import table as t
-from accelnn.lowering import RowLoss, check_lowerable, layer_table, row_loss
+from accelnn.lowering import RowLoss, Rule, check_lowerable, layer_table, row_loss
 from accelnn.row_weights import check_row_weights, weigh
 from accelnn.windows import SparseRows, as_csr, blocks, in_windows, is_sparse
-
-
-class Rule(Protocol):
-    """What a program needs of an optimizer.
-
-    One that does more than an update kernel, as clipping gradients by their norm, may also have
-    ``step_plan(plan, backend, share, lr)``. It is called when the gradients of a minibatch are in
-    ``plan.grads`` and ``t`` has counted the step, and changes parameters and states itself;
-    ``stepper.update`` is the kernel, and ``share`` the last of its scalars.
-    """
-
-    t: int
-
-    def update(self) -> Update:
-        """Return what stays the same from step to step."""
-
-    def scalars(self, t: int, lr: float) -> tuple[float, float, float]:
-        """Return what changes, for step ``t`` = 1, 2, ..."""
 
 
 class Program:
@@ -178,7 +160,7 @@ class Program:
             plan.row_losses = backend.zeros((n,), dtype)
             plan.X, plan.y, plan.input_scale = features, target, scale
             self._row_weights = weights
-            self._visit(np.arange(n))
+            self._visit(np.arange(n)[None])
 
     def start_epoch(self, order: Any) -> None:
         """Set the order in which rows are visited: (m,) integers on the host, m >= 1.
@@ -188,17 +170,40 @@ class Program:
         plan = self._bound()
         checked = check_order(order, plan.X.shape[0])
         with self.backend.scope():
-            self._visit(checked)
+            self._visit(checked[None])
 
-    def _visit(self, order: Any) -> None:
-        """Set the order, and what depends on it."""
+    def start_epochs(self, orders: Any) -> None:
+        """Set the orders of several epochs that ``run`` goes through as if they were one.
+
+        Minibatches are counted on, ``plan.steps`` an epoch. For backends on the host and a dense X.
+
+        Parameters
+        ----------
+        orders : (epochs, m) array of integers
+        """
+        plan = self._bound()
+        if not (isinstance(plan.params, np.ndarray) and isinstance(plan.X, np.ndarray)):
+            raise ValueError("several epochs at once need dense data and a backend on the host")
+        if np.ndim(orders) != 2:
+            raise ValueError(f"orders must have shape (epochs, m), got {np.shape(orders)}")
+        self._visit(check_order(np.ravel(orders), plan.X.shape[0]).reshape(np.shape(orders)))
+
+    def _visit(self, orders: Any) -> None:
+        """Set the orders of the epochs, and what depends on them."""
         plan, backend = self.plan, self.backend
+        weighed = [weigh(plan, self._row_weights, order) for order in orders]
+        self._shares = np.concatenate([shares for _, shares in weighed])
+        plan.per_epoch = m = orders.shape[1]
+        length = m if len(orders) == 1 else plan.steps * plan.batch_size
+        order = filled(orders, length)
         if len(order) > len(plan.row_losses):
             plan.row_losses = backend.zeros(order.shape, plan.params.dtype)
-        plan.order = backend.asarray(order)
-        self._counts, self._shares = weigh(plan, self._row_weights, order)
-        counts = self._counts
-        plan.weights = None if counts is None else backend.asarray(counts, dtype=plan.params.dtype)
+        if length > m:
+            plan.row_losses[: len(order)].reshape(-1, length)[:, m:] = 0
+        plan.order, self._counts, plan.weights = backend.asarray(order), None, None
+        if self._row_weights is not None:
+            self._counts = filled(np.stack([counts for counts, _ in weighed]), length)
+            plan.weights = backend.asarray(self._counts, dtype=plan.params.dtype)
         if isinstance(plan.X, SparseRows):
             plan.X.forget()
 
@@ -275,12 +280,14 @@ class Program:
 
     def losses(self, first: int, last: int) -> float:
         """Return the sum of the losses of the rows of minibatches that were run last."""
-        height, order = self.plan.batch_size, self.plan.order
-        here = slice(first * height, min(last * height, len(order)))
-        losses = self.backend.to_numpy(self.plan.row_losses[here])
+        plan = self.plan
+        stop = (last - 1) * plan.batch_size + plan.rows(last - 1) if last > first else 0
+        here = slice(first * plan.batch_size, stop)
+        losses = self.backend.to_numpy(plan.row_losses[here])
         counts = self._counts
-        total = losses.sum(dtype=np.float64) if counts is None else counts[here] @ losses
-        return float(total) * self.plan.loss_scale
+        # not a dot product, whose bits depend on where in memory the numbers are
+        total = (losses if counts is None else counts[here] * losses).sum(dtype=np.float64)
+        return float(total) * plan.loss_scale
 
     def loss_and_grad(self, batch: int = 0) -> tuple[float, Any]:
         """Return loss and flat gradient of one minibatch of the epoch, changing no parameter.

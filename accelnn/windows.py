@@ -84,6 +84,7 @@ class SparseRows:
             "X": as_features(dense, self.dtype, backend),
             "y": backend.take_rows(plan.y, chosen),
             "order": backend.asarray(np.arange(len(chosen))),
+            "per_epoch": len(chosen),
         }
 
 

@@ -12,6 +12,8 @@ Weights come before biases, so that a decay of the weights alone is two update c
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from accelnn.kernels import table as t
 
 
@@ -75,8 +77,11 @@ class Plan:
     X : array of shape (n, n_in), y : (n,) int64 or (n, n_out)
         What it trains on, set by ``Program.bind``. X is uint8 only where ``backend.reads_bytes``,
         and a NumPy array, whatever the backend, where it is too big for the device.
+    per_epoch : int
+        Rows that an epoch visits, >= 1. Its last minibatch has what is left of them.
     order : array of int64 of shape (m,)
-        Rows of X in the order of their visits, m >= 1.
+        Rows of X in the order of their visits. m is ``per_epoch``; or, on the host, several epochs
+        follow each other, each of them filled up to whole minibatches.
     row_losses : array of shape (max(n, m),)
         The loss of each row, by its place in ``order``.
     weights : array of shape (m,), or None
@@ -103,15 +108,26 @@ class Plan:
     input_scale: float = 1.0
     X: Any = None
     y: Any = None
+    per_epoch: int = 0
     order: Any = None
     row_losses: Any = None
     weights: Any = None
     views: dict[Any, Any] = field(default_factory=dict)
 
+    @property
+    def steps(self) -> int:
+        """Minibatches of an epoch."""
+        return -(-self.per_epoch // self.batch_size)
+
     def rows(self, step: int) -> int:
         """Rows of minibatch ``step``."""
-        return min(self.batch_size, len(self.order) - step * self.batch_size)
+        return min(self.batch_size, self.per_epoch - step % self.steps * self.batch_size)
 
     def loss_weight(self, rows: int) -> float:
         """Weight of one row of a minibatch of ``rows`` rows."""
         return self.loss_scale / rows if self.loss_mean else self.loss_scale
+
+
+def filled(epochs: Any, length: int) -> Any:
+    """Return what the rows of epochs have, (epochs, m), each filled up to ``length``, as (m,)."""
+    return np.pad(epochs, ((0, 0), (0, length - epochs.shape[1]))).ravel()

@@ -41,14 +41,15 @@ def run_steps(backend: "Backend", plan: Plan, first: int, last: int, scalars: An
     ``scalars`` (last - first, 4): three of the update, and the share of the decays.
     """
     penalties = np.zeros(last - first)
-    n, dropouts = len(plan.order), plan.table["kind"] == t.DROPOUT
+    dropouts = plan.table["kind"] == t.DROPOUT
     loss = getattr(backend, t.LOSSES[plan.loss])
     loss_backward = getattr(backend, t.LOSSES[plan.loss] + "_backward")
     on_host = _stays_on_host(plan, plan.X)
     as_bytes = plan.X.dtype == np.uint8
     for step in range(first, last):
-        start, stop = step * plan.batch_size, min((step + 1) * plan.batch_size, n)
-        v = _views(backend, plan, stop - start)
+        rows, start = plan.rows(step), step * plan.batch_size
+        stop = start + rows
+        v = _views(backend, plan, rows)
         chosen = plan.order[start:stop]
         if on_host:
             _fill(backend, plan, v.batch, plan.X[backend.to_numpy(chosen)])

@@ -2,10 +2,10 @@
 
 A step on a small network takes some tens of microseconds; the way into compiled code and back,
 with an epoch's bookkeeping, takes more than that. So where nobody looks at the weights between two
-epochs, a block of them is run at once. What follows from their losses is decided afterwards, epoch
-by epoch, in the fit loop's own words; and where that ends the training or changes the learning
-rate, ``settle`` goes back to the start of the block and comes again as far as it should have gone:
-same rows, same random state, same bits.
+epochs, and they are short, a block of them is run at once. What follows from their losses is
+decided afterwards, epoch by epoch, in the fit loop's own words; and where that ends the training or
+changes the learning rate, ``settle`` goes back to the start of the block and comes again as far as
+it should have gone: same rows, same random state, same bits.
 """
 
 import time
@@ -20,7 +20,7 @@ from accelnn.program import Program
 from accelnn.training import Loop
 
 #: Seconds in a block, so that Ctrl-C and a line of ``verbose`` do not wait; and epochs, rows.
-_SECONDS, _EPOCHS, _ROWS = 0.01, 64, 2**18
+_SECONDS, _EPOCHS, _ROWS = 0.02, 64, 2**18
 
 
 class Epochs(Protocol):
@@ -67,12 +67,11 @@ class OneByOne:
 
 
 class Ahead:
-    """Blocks of epochs, of a program whose learning rate changes only when the fit loop says so."""
+    """Blocks of short epochs; the learning rate changes only when the fit loop says so."""
 
-    def __init__(self, estimator: Any, engine: Program, n: int, rng: Any) -> None:
-        self.estimator, self.engine, self.n, self.rng = estimator, engine, n, rng
-        self.order = Shuffled(estimator, n, rng)
-        self.steps = n // engine.plan.batch_size  # of an epoch
+    def __init__(self, single: OneByOne, engine: Program, rng: Any) -> None:
+        self.single, self.engine, self.rng = single, engine, rng
+        self.estimator, self.order, self.n = single.estimator, single.order, engine.plan.per_epoch
         self.many, self.taken = 1, 0
         self.losses: deque[float] = deque()
         self.before: Any = None
@@ -80,7 +79,15 @@ class Ahead:
     def next(self) -> float:
         """Return the next epoch's loss, of a new block where the last one is used up."""
         if not self.losses:
-            self._run(min(self.many, self.estimator.max_iter - self.estimator.n_iter_))
+            started = time.perf_counter()
+            many = min(self.many, self.estimator.max_iter - self.estimator.n_iter_)
+            if many == 1:  # in pieces, if it takes long, so that Ctrl-C need not wait
+                self.losses.append(self.single.next())
+            else:
+                self._run(many)
+            seconds = (time.perf_counter() - started) / many
+            longest = min(_SECONDS / seconds, _EPOCHS, _ROWS / self.n)
+            self.many = max(1, min(int(longest), 4 * many))
         self.taken += 1
         return self.losses.popleft()
 
@@ -92,35 +99,31 @@ class Ahead:
         params, states, rule.t, self.order.rows, drawn = self.before
         plan.params[...], plan.states[...] = params, states
         self.rng.set_state(drawn)
-        self._run(self.taken)
         self.losses.clear()
+        if self.taken:
+            self._run(self.taken)
+            self.losses.clear()
 
     def _run(self, many: int) -> None:
         """Run a block and keep the losses of its epochs."""
-        e, engine, steps, n = self.estimator, self.engine, self.steps, self.n
+        e, engine, n = self.estimator, self.engine, self.n
         plan, rule = engine.plan, engine.rule
-        self.before, self.taken = None, 0
-        if many > 1:  # of a single epoch nothing can be ahead
-            states = plan.params.copy(), plan.states.copy(), rule.t, self.order.rows
-            self.before = *states, self.rng.get_state()
-        started = time.perf_counter()
-        engine.start_epoch(np.concatenate([self.order.next() for _ in range(many)]))
-        engine.run(0, many * steps, [e._rule.lr] * (many * steps))
-        seconds = (time.perf_counter() - started) / many
-        losses = np.array([engine.losses(i * steps, (i + 1) * steps) for i in range(many)])
-        penalties = engine.penalties.reshape(many, steps).sum(axis=1)
-        self.losses.extend(((e._objective.reported * losses + penalties) / n).tolist())
-        longest = min(_SECONDS / seconds, _EPOCHS, _ROWS / n)
-        self.many = max(1, min(int(longest), 4 * self.many))
+        before = plan.params.copy(), plan.states.copy(), rule.t, self.order.rows
+        self.before, self.taken = (*before, self.rng.get_state()), 0
+        engine.start_epochs(np.stack([self.order.next() for _ in range(many)]))
+        engine.run(0, many * plan.steps, [e._rule.lr] * (many * plan.steps))
+        for i, penalties in enumerate(engine.penalties.reshape(many, plan.steps)):
+            loss = engine.losses(i * plan.steps, (i + 1) * plan.steps)
+            self.losses.append(e._objective.reported * (loss / n) + float(penalties.sum()) / n)
 
 
 def epochs(estimator: Any, loop: Loop, weights: Any, rng: Any, rates: Any, watched: bool) -> Epochs:
     """Return the epochs of a fit; ``watched`` if somebody looks at the weights after each."""
     e, engine = estimator, loop.engine
+    single = OneByOne(estimator, loop, weights, rng, rates)
     if (
         not watched
         and isinstance(engine, Program)
-        and loop.n_rows % engine.plan.batch_size == 0
         and not hasattr(engine.rule, "step_plan")
         and not (e.solver == "sgd" and e.learning_rate == "invscaling")
         and isinstance(e.learning_rate, str)
@@ -130,5 +133,5 @@ def epochs(estimator: Any, loop: Loop, weights: Any, rng: Any, rates: Any, watch
         and DROPOUT not in engine.plan.table["kind"]  # which counts its calls
         and engine.penalties is not None
     ):
-        return Ahead(e, engine, loop.n_rows, rng)
-    return OneByOne(e, loop, weights, rng, rates)
+        return Ahead(single, engine, rng)
+    return single

@@ -92,6 +92,14 @@ def apart(function: F) -> F:
     return _made(function, FASTMATH)
 
 
+def exactly(function: F) -> F:
+    """Compile a function of numbers that LLVM copies into the loops, as it is written.
+
+    Its operations keep their order and their rounding whatever the caller's fastmath is.
+    """
+    return _made(function, set(), forceinline=True)
+
+
 def _made(function: F, fastmath: set[str], **options: Any) -> F:
     """What only Python needs to call it, a third of the compile time, is left to ``run``."""
     options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "nogil": True}

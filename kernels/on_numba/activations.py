@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from accelnn.kernels.on_numba import elementary
 from accelnn.kernels.on_numba._jit import flat, jit, jit_in_order, plain, ready, run
 
 
 @jit
 def sigmoid_loop(z: Any, out: Any) -> None:
-    """Flat arrays; where e⁻ᶻ overflows, 1/inf is the right 0."""
-    one = z.dtype.type(1)
+    """Flat arrays."""
     for i in range(z.size):
-        out[i] = one / (one + np.exp(-z[i]))
+        out[i] = elementary.sigmoid(z[i])
 
 
 @jit
@@ -32,7 +32,7 @@ def sigmoid_backward_z_loop(da: Any, z: Any, out: Any) -> None:
     """Flat arrays."""
     one = z.dtype.type(1)
     for i in range(z.size):
-        a = one / (one + np.exp(-z[i]))
+        a = elementary.sigmoid(z[i])
         out[i] = da[i] * (a * (one - a))
 
 
@@ -40,7 +40,7 @@ def sigmoid_backward_z_loop(da: Any, z: Any, out: Any) -> None:
 def tanh_loop(z: Any, out: Any) -> None:
     """Flat arrays."""
     for i in range(z.size):
-        out[i] = np.tanh(z[i])
+        out[i] = elementary.tanh(z[i])
 
 
 @jit
@@ -56,7 +56,7 @@ def tanh_backward_z_loop(da: Any, z: Any, out: Any) -> None:
     """Flat arrays."""
     one = z.dtype.type(1)
     for i in range(z.size):
-        a = np.tanh(z[i])
+        a = elementary.tanh(z[i])
         out[i] = da[i] * (one - a * a)
 
 
@@ -97,7 +97,7 @@ def elu_loop(z: Any, alpha: Any, out: Any) -> None:
     """Flat arrays."""
     zero, s = z.dtype.type(0), z.dtype.type(alpha)
     for i in range(z.size):
-        out[i] = z[i] if z[i] > zero else s * np.expm1(z[i])
+        out[i] = z[i] if z[i] > zero else s * elementary.expm1(z[i])
 
 
 @jit
@@ -113,30 +113,60 @@ def elu_backward_z_loop(da: Any, z: Any, alpha: Any, out: Any) -> None:
     """Flat arrays."""
     zero, one, s = z.dtype.type(0), z.dtype.type(1), z.dtype.type(alpha)
     for i in range(z.size):
-        out[i] = da[i] * (one if z[i] > zero else s * np.exp(z[i]))
+        out[i] = da[i] * (one if z[i] > zero else s * elementary.exp(z[i]))
+
+
+@jit
+def exp_loop(z: Any, out: Any) -> None:
+    """Flat arrays."""
+    for i in range(z.size):
+        out[i] = elementary.exp(z[i])
+
+
+@jit
+def exp_in_place_loop(x: Any) -> None:
+    """Rows of (n, m), all at once: one of ten classes is too short to vectorise."""
+    flat_x = x.ravel()
+    exp_loop(flat_x, flat_x)
 
 
 @jit
 def row_max(z: Any, i: Any) -> Any:
-    """Largest element of row i; NaN if it holds one."""
+    """Largest element of row i; where that holds a NaN, any of them, as all that follows is NaN."""
     top = z[i, 0]
     for j in range(1, z.shape[1]):
-        if z[i, j] > top or z[i, j] != z[i, j]:
-            top = z[i, j]
+        top = z[i, j] if z[i, j] > top else top
     return top
+
+
+@jit
+def below_max_loop(z: Any, out: Any) -> None:
+    """Rows of (n, m): how far each element is from the largest of its row."""
+    for i in range(z.shape[0]):
+        top = row_max(z, i)
+        for j in range(z.shape[1]):
+            out[i, j] = z[i, j] - top
+
+
+@jit
+def shares_loop(e: Any) -> None:
+    """Rows of (n, m), in place: exponentials divided by the sum of a row's."""
+    zero, one = e.dtype.type(0), e.dtype.type(1)
+    for i in range(e.shape[0]):
+        total = zero
+        for j in range(e.shape[1]):
+            total += e[i, j]
+        share = one / total
+        for j in range(e.shape[1]):
+            e[i, j] *= share
 
 
 @jit
 def softmax_loop(z: Any, out: Any) -> None:
     """Rows of (n, m)."""
-    for i in range(z.shape[0]):
-        top = row_max(z, i)
-        total = z.dtype.type(0)
-        for j in range(z.shape[1]):
-            out[i, j] = np.exp(z[i, j] - top)
-            total += out[i, j]
-        for j in range(z.shape[1]):
-            out[i, j] /= total
+    below_max_loop(z, out)
+    exp_in_place_loop(out)
+    shares_loop(out)
 
 
 @jit
@@ -152,7 +182,7 @@ def softmax_backward_loop(da: Any, a: Any, out: Any) -> None:
 
 @jit_in_order
 def log_softmax_loop(z: Any, out: Any) -> None:
-    """Rows of (n, m)."""
+    """Rows of (n, m). A sum in order is not vectorised, and there NumPy's exp is as fast."""
     for i in range(z.shape[0]):
         top = row_max(z, i)
         total = z.dtype.type(0)
@@ -171,7 +201,7 @@ def log_softmax_backward_loop(da: Any, a: Any, out: Any) -> None:
         for j in range(a.shape[1]):
             total += da[i, j]
         for j in range(a.shape[1]):
-            out[i, j] = da[i, j] - np.exp(a[i, j]) * total
+            out[i, j] = da[i, j] - elementary.exp(a[i, j]) * total
 
 
 def identity(z: Any, *, out: Any = None) -> Any:

@@ -121,9 +121,9 @@ def activate(w: Any, frame: Any, scratch: Any) -> None:
     if w[3] != w[5]:
         for i in range(w[7]):
             copy_elements(at(z, i * z_row), 1, at(out, i * out_row), w[8])
-    bias, biased = array(like(scratch, w[9]), w[8]), w[9] != 0
-    if kind in (SOFTMAX, LOG_SOFTMAX):
-        for i in range(w[7] if biased else 0):
+    if w[9] != 0:
+        bias = array(like(scratch, w[9]), w[8])
+        for i in range(w[7]):
             row = array(at(out, i * out_row), w[8])
             add_loop(row, bias, row)
     if kind == SOFTMAX:
@@ -134,11 +134,9 @@ def activate(w: Any, frame: Any, scratch: Any) -> None:
         whole = matrix(out, w[7], w[8])
         act.log_softmax_loop(whole, whole)
         return
-    rows, columns = (w[7], w[8]) if biased else as_one_row(out_row, out_row, w[7], w[8])
+    rows, columns = as_one_row(out_row, out_row, w[7], w[8])
     for i in range(rows):
         x = array(at(out, i * out_row), columns)
-        if biased:
-            add_loop(x, bias, x)
         if kind == SIGMOID:
             act.sigmoid_loop(x, x)
         elif kind == TANH:
@@ -199,15 +197,15 @@ def cross_entropy(w: Any, frame: Any, scratch: Any) -> None:
     """
     y, dy, dl, row_losses = loss_arrays(w, frame, scratch)
     labels = array(typed(w[3], INT64), w[7])
-    losses.cross_entropy_loop(y, labels, row_losses)
-    losses.cross_entropy_backward_loop(dl, y, labels, dy)
+    losses.cross_entropy_loop(y, labels, dy, row_losses)
+    losses.cross_entropy_slope_loop(dl, labels, dy)
 
 
 def binary_cross_entropy(w: Any, frame: Any, scratch: Any) -> None:
     """As for ``cross_entropy``."""
     y, dy, dl, row_losses = loss_arrays(w, frame, scratch)
     targets = matrix(like(scratch, w[4]), w[7], w[8])
-    losses.binary_cross_entropy_loop(y, targets, row_losses)
+    losses.binary_cross_entropy_loop(y, targets, dy, row_losses)
     losses.binary_cross_entropy_backward_loop(dl, y, targets, dy)
 
 
@@ -223,7 +221,7 @@ def poisson(w: Any, frame: Any, scratch: Any) -> None:
     """As for ``cross_entropy``."""
     y, dy, dl, row_losses = loss_arrays(w, frame, scratch)
     targets = matrix(like(scratch, w[4]), w[7], w[8])
-    losses.poisson_loop(y, targets, row_losses)
+    losses.poisson_loop(y, targets, dy, row_losses)
     losses.poisson_backward_loop(dl, y, targets, dy)
 
 

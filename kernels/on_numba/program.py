@@ -1,11 +1,12 @@
 """A range of minibatches, or a prediction, in one compiled call: recordings are replayed.
 
 A job is given, for each of its parts and for a part that does all alone, two recordings
-(``recording.py``) and how often to replay them: the full minibatches, and the last, smaller one.
+(``recording.py``) and how often to replay them: the full minibatches, and the last, smaller one;
+and how many such rounds, or epochs, there are.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -34,7 +35,8 @@ from accelnn.kernels.table import DROPOUT
 
 #: Words of a part in a job's arguments: two recordings, each an address, a number of operations and
 #: how often it is replayed, the address of the frame, and that of a profile's times (``timed.py``).
-PART = 8
+#: Before them, for how many parts the recordings are, and how many rounds.
+PART, HEAD = 8, 2
 FRAME_WORDS = len(FRAME)
 BARRIER, PARTS, _X, _OUT = (FRAME.index(name) for name in ("barrier", "parts", "x", "out"))
 _ORDER, _ROW_LOSSES, _SCALARS, _SQUARES, _WEIGHTS = (
@@ -47,18 +49,19 @@ _REMEMBERED = 64
 
 
 def replay(part: Any, parts: Any, barrier: Any, w: Any, scratch: Any) -> None:
-    """Replay the recordings of one part; w holds the parts they are for, and then each part's."""
+    """Replay the recordings of one part; w holds the parts they are for, the rounds, and each's."""
     who = part
     if parts != w[0]:  # fewer came than were wanted: one does it alone
         if part > 0:
             return
         who = w[0]
-    mine = at(w, 1 + who * PART)
+    mine = at(w, HEAD + who * PART)
     frame, room = typed(mine[6], INT64), at(scratch, part * SCRATCH)
     frame[BARRIER], frame[PARTS] = barrier, parts
     before = flush_subnormals()
-    for half in range(2):
-        first, count, times = typed(mine[3 * half], INT64), mine[3 * half + 1], mine[3 * half + 2]
+    for half in range(2 * w[1]):
+        these = at(mine, 3 * (half % 2))
+        first, count, times = typed(these[0], INT64), these[1], these[2]
         for _ in range(times):
             for i in range(count):
                 words = at(first, i * WORDS)
@@ -79,8 +82,8 @@ class Job:
 
     def __init__(self, parts: int) -> None:
         self.parts = parts
-        self.words = np.zeros(1 + (parts + 1) * PART, np.int64)
-        self.words[0] = parts
+        self.words = np.zeros(HEAD + (parts + 1) * PART, np.int64)
+        self.words[:HEAD] = parts, 1
         self.frames: list[Any] = []
         self._held: list[Any] = []
 
@@ -91,7 +94,7 @@ class Job:
         memory = np.zeros((2, FRAME_WORDS), np.int64)
         for name, values in frame.items():
             memory[:, FRAME.index(name)] = values
-        mine = self.words[1 + part * PART :]
+        mine = self.words[HEAD + part * PART :]
         for half, (tape, times) in enumerate(tapes):
             mine[3 * half : 3 * half + 3] = tape.ctypes.data, tape.size // WORDS, times
         mine[6] = memory.ctypes.data
@@ -99,8 +102,8 @@ class Job:
         self._held += [memory, *tapes]
 
     def times(self, part: int, half: int) -> int:
-        """Return how often one of a part's two recordings is replayed."""
-        return int(self.words[1 + part * PART + 3 * half + 2])
+        """Return how often one of a part's two recordings is replayed, in all rounds."""
+        return int(self.words[1] * self.words[HEAD + part * PART + 3 * half + 2])
 
     def run(self, dtype: Any, scratch: Any) -> None:
         """Replay."""
@@ -118,19 +121,40 @@ def run_steps(
     if first == last:
         _compile(plan, parts)
         return np.zeros(0)
-    short = len(plan.order) - (last - 1) * plan.batch_size  # rows of the last minibatch
-    short = short if short < plan.batch_size else 0
-    key = ("trainer", parts, short, plan.update)
-    trainer = plan.views.get(key)
-    if make is not Job or trainer is None or not trainer.fits(plan):
-        trainer = plan.views[key] = _Trainer(plan, parts, short, make)
-    squares = trainer.run(plan, first, last, scalars)
-    for r in plan.table:
-        if r["kind"] == DROPOUT:
-            r["call"] += np.uint64(last - first)
-    rows = np.full(last - first, plan.batch_size)
-    rows[-1] = short or plan.batch_size
-    return 0.5 * plan.update.decay_weights * rows * scalars[:, 3] * squares
+    penalties = np.empty(last - first)
+    for i, j, rounds in _ranges(plan, first, last):
+        short = plan.rows(j - 1) % plan.batch_size
+        key = ("trainer", parts, short, plan.update)
+        trainer = plan.views.get(key)
+        if make is not Job or trainer is None or not trainer.fits(plan):
+            trainer = plan.views[key] = _Trainer(plan, parts, short, make)
+        here = slice(i - first, j - first)
+        squares = trainer.run(plan, i, j, rounds, scalars[here])
+        for r in plan.table:
+            if r["kind"] == DROPOUT:
+                r["call"] += np.uint64(j - i)
+        rows = np.full((rounds, (j - i) // rounds), plan.batch_size)
+        rows[:, -1] = short or plan.batch_size
+        decays = plan.update.decay_weights * rows.ravel() * scalars[here, 3]
+        penalties[here] = 0.5 * decays * squares
+    return penalties
+
+
+def _ranges(plan: Any, first: int, last: int) -> Iterator[tuple[int, int, int]]:
+    """Cut minibatches first ... last - 1 into ranges that are replayed in one call.
+
+    Yields first, last and rounds: whole epochs that end with a smaller minibatch, or one round of
+    which only the last minibatch may be smaller.
+    """
+    steps = plan.steps
+    if plan.per_epoch % plan.batch_size == 0:
+        steps = last  # no minibatch is smaller, so that epochs need not be told apart
+    while first < last:
+        inside = first % steps
+        rounds = 0 if inside else (last - first) // steps
+        stop = first + rounds * steps if rounds else min(first - inside + steps, last)
+        yield first, stop, max(rounds, 1)
+        first = stop
 
 
 class _Trainer:
@@ -164,7 +188,7 @@ class _Trainer:
             tapes = [(_step(plan, height, who), 0)]
             tapes += [(_step(plan, short, who), 1)] if short else []
             self.replays.set(part, tapes, frame)
-        self.times = self.replays.words[1 + 2 :: PART]  # of the full minibatches
+        self.times = self.replays.words[HEAD + 2 :: PART]  # of the full minibatches
         self.start = self.replays.frames[0].copy()
         self.scratch = _room(plan, "scratch", parts * SCRATCH + LINE, dtype)
         self.place = int(plan.params.ctypes.data)
@@ -177,7 +201,7 @@ class _Trainer:
         same = plan.X is X and plan.y is y and (plan.weights is None) is unweighted
         return same and all(a is b for a, b in zip(self.buffers, _buffers(plan), strict=True))
 
-    def run(self, plan: Any, first: int, last: int, scalars: Any) -> Any:
+    def run(self, plan: Any, first: int, last: int, rounds: int, scalars: Any) -> Any:
         """Train on minibatches first ... last - 1; return the squared norms of the weights before.
 
         Each part adds up the squares of those it updates.
@@ -194,7 +218,8 @@ class _Trainer:
             frame[:] = begin
             if plan.update.decay_weights:
                 frame[_SQUARES] = squares.ctypes.data + 8 * (part % self.replays.parts)
-        self.times[:] = last - first - (self.short > 0)
+        self.replays.words[1] = rounds
+        self.times[:] = (last - first) // rounds - (self.short > 0)
         self.replays.run(plan.params.dtype, self.scratch)
         return squares.sum(axis=1)
 

@@ -24,7 +24,7 @@ from accelnn.kernels.on_numba.pointers import (
     typed,
     types,
 )
-from accelnn.kernels.on_numba.program import BARRIER, FRAME_WORDS, PART, PARTS, Job
+from accelnn.kernels.on_numba.program import BARRIER, FRAME_WORDS, HEAD, PART, PARTS, Job
 from accelnn.kernels.on_numba.tape import WORDS
 from accelnn.kernels.on_numba.threads import run_job
 
@@ -56,24 +56,24 @@ def timed_replay(part: Any, parts: Any, barrier: Any, w: Any, scratch: Any) -> N
         if part > 0:
             return
         who = w[0]
-    mine = at(w, 1 + who * PART)
+    mine = at(w, HEAD + who * PART)
     frame, room, times = typed(mine[6], INT64), at(scratch, part * SCRATCH), typed(mine[7], INT64)
     place = at(times, mine[1] + mine[4])
     frame[BARRIER], frame[PARTS] = barrier, parts
     before = flush_subnormals()
     last = now(place)
-    for half in range(2):
-        first, count, repeats = typed(mine[3 * half], INT64), mine[3 * half + 1], mine[3 * half + 2]
+    for half in range(2 * w[1]):
+        these, spent = at(mine, 3 * (half % 2)), at(times, half % 2 * mine[1])
+        first, count, repeats = typed(these[0], INT64), these[1], these[2]
         for _ in range(repeats):
             for i in range(count):
                 words = at(first, i * WORDS)
                 call_address(words[0], (words, frame, room))
                 done = now(place)
-                times[i] += done - last
+                spent[i] += done - last
                 last = done
             for i in range(FRAME_WORDS):
                 frame[i] += frame[FRAME_WORDS + i]
-        times = at(times, count)
     restore(before)
 
 
@@ -123,7 +123,7 @@ class TimedJob(Job):
             (n, half) for half, (tape, _) in enumerate(tapes) for n in self._notes[_place(tape)]
         ]
         times = np.zeros(len(said) + 1, np.int64)
-        self.words[1 + part * PART + 7] = times.ctypes.data
+        self.words[HEAD + part * PART + 7] = times.ctypes.data
         self._times.append(times)
         self._said.append(said)
 

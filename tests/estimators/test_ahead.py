@@ -56,6 +56,7 @@ CASES: dict[str, dict[str, Any]] = {
         "max_iter": 60,
     },
     "three minibatches": {"batch_size": 50, "max_iter": 23},
+    "a smaller minibatch at the end of each": {"batch_size": 64, "max_iter": 23},
     "not shuffled": {"shuffle": False, "max_iter": 23},
 }  # fmt: skip
 
@@ -77,11 +78,12 @@ def test_a_block_leaves_what_single_epochs_leave(
     assert ahead.rand() == single.rand()  # as much was drawn
 
 
+@pytest.mark.parametrize("batch_size", [150, 64])
 def test_weights_of_rows_count_in_blocks_too(
-    runs: list[int], monkeypatch: pytest.MonkeyPatch, backend: str
+    runs: list[int], monkeypatch: pytest.MonkeyPatch, backend: str, batch_size: int
 ) -> None:
     w = np.random.default_rng(0).random(150)
-    how: Any = {"max_iter": 20, "alpha": 0.1, "backend": backend}
+    how: Any = {"max_iter": 20, "alpha": 0.1, "backend": backend, "batch_size": batch_size}
     found = fitted("binary", 0, w, **how)
     assert max(runs) > 3
     monkeypatch.setattr(_ahead, "_EPOCHS", 1)
@@ -116,7 +118,6 @@ def test_ctrl_c_goes_back_to_the_last_epoch_that_was_said(
         {"dropout": 0.5},
         {"l1": 0.1},
         {"max_time": 1e9},
-        {"batch_size": 64},  # the last minibatch of an epoch is smaller
     ],
 )
 def test_where_epochs_are_not_alike_they_come_one_by_one(

@@ -9,6 +9,7 @@ import pytest
 
 from accelnn import MLPClassifier, MLPRegressor, get_backend, training
 from accelnn.backends.numpy_backend import NumpyBackend
+from accelnn.estimators import _ahead
 from accelnn.program import Program
 from tests.estimators.conftest import data
 from tests.tolerances import tolerance
@@ -245,6 +246,7 @@ def test_ctrl_c_leaves_a_usable_model(
     epoch: int, monkeypatch: pytest.MonkeyPatch, multiclass: tuple[Any, Any], backend: str
 ) -> None:
     X, y = multiclass
+    monkeypatch.setattr(_ahead, "_EPOCHS", 1)  # of blocks, see test_ahead.py
     run = Program.run
     calls = []
 

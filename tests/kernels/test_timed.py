@@ -125,7 +125,7 @@ def test_seconds_are_the_mean_over_the_parts(
     def work(_address: int, words: Any, _scratch: Any, parts: int) -> int:
         assert parts == 2
         for part in range(3):
-            place = int(words[1 + part * engine.PART + 7])
+            place = int(words[engine.HEAD + part * engine.PART + 7])
             times = np.ctypeslib.as_array((ctypes.c_int64 * 2).from_address(place))
             times += np.array([[2, 3], [5, 6], [10, 11]][part]) * 10**9
         return used
