@@ -25,6 +25,7 @@ class NumbaBackend(NumpyBackend):
 
     name: ClassVar[str] = "numba"
     folder: ClassVar[str] = "on_numba"
+    deltas_alive: ClassVar[int] = 3
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """Return zeros that begin with a cache line, large ones on large pages.

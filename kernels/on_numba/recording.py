@@ -4,14 +4,17 @@ Like a CUDA graph, a step is recorded once, in Python, and then replayed by comp
 (``program.py``) as often as there are minibatches. Nothing is compiled for another network; what
 depends on depth, widths and the number of threads is decided here, where it costs nothing:
 
-- A product is cut by columns of its result, or by rows where there are few columns; a part adds the
-  bias and applies what follows element by element to what it has just computed. For the next
-  product, and for a softmax, the parts wait for each other.
-- A part computes those columns of a layer's ``dx`` that belong to its own rows of the weights, and
-  the gradient of those rows. Only it reads them after the layer above is done, so it may update
-  them at once. Layers too narrow for that cut ``dx`` by rows, with one more meeting. An update
-  walks through whole rows of the weights, for which the processor reads ahead: half rows, the
-  other half being written by another core, took twice as long.
+- Where the weights are fewer than the numbers that pass between the layers (``is_by_rows``), a part
+  has its own rows of the minibatch, from the data to the gradient of the first layer's output, and
+  waits for nobody. Then the parts meet, layer by layer, and each updates rows of the weights.
+- Elsewhere a product is cut by columns of its result, or by rows where there are few columns. For
+  the next product, and for a softmax, the parts wait for each other.
+- A part adds the bias and applies what follows element by element to what it has just computed.
+- With a product cut by columns, a part computes those columns of a layer's ``dx`` that belong to
+  its own rows of the weights, and the gradient of those rows. Only it reads them after the layer
+  above is done, so it may update them at once. Layers too narrow for that cut ``dx`` by rows, with
+  one more meeting. An update walks through whole rows of the weights, for which the processor reads
+  ahead: half rows, the other half being written by another core, took twice as long.
 - The gradient of a weight is not stored, unless it is what was asked for (``loss_and_grad``): some
   rows of it are computed, used while they are in the cache of the core, and overwritten. What
   their update will touch is fetched while they are computed.
@@ -45,12 +48,27 @@ from accelnn.kernels.table import (
     TANH,
 )
 
+#: A step is cut by rows up to so many bytes of weights, of which each core has its own copy. On two
+#: cores steps of 64-100-10 on 200 rows were 1.2 to 1.4 times as fast by rows, others with less than
+#: this 1.0 to 1.5 times; with 2.7 MB of weights they were slower or as fast.
+BY_ROWS = 1 << 20
 #: Activations whose elements do not depend on each other.
 ELEMENTWISE = (IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU)
 #: Columns of a gradient that are computed at a time, and elements.
 WIDE, GRADIENT = 2048, 12288
 #: Room for them.
 GRADIENT_ROOM = max(GRADIENT, WIDE * MR)
+
+
+def is_by_rows(plan: Any, rows: int, parts: int) -> bool:
+    """Whether each part has its own rows of the minibatch in all of a step.
+
+    What one core has written costs another about as much to read as from memory: here that is the
+    weights, there the outputs of the layers.
+    """
+    weights, widths = plan.n_weights, plan.work.size // plan.batch_size
+    small = weights <= min(rows * widths, BY_ROWS // plan.params.itemsize)
+    return bool(parts > 1 and rows >= 2 * MR * parts and small)
 
 
 def record_step(plan: Any, rows: int, part: int, parts: int, room: dict[str, int]) -> Any:
@@ -62,6 +80,7 @@ def record_step(plan: Any, rows: int, part: int, parts: int, room: dict[str, int
     rec = Recording(plan, rows, part, parts, plan.batch_size, int(plan.work.ctypes.data))
     n_out, size = plan.n_out, rec.size
     rec.gradient = room["gradient"] + part * GRADIENT_ROOM * size
+    rec.by_rows = is_by_rows(plan, rows, parts)
     first, stop = rec.cut(rows, 1)
     known = (room["labels"], room["targets"])
     rec.add("gather", first, stop, rec.work, plan.n_in, *known, n_out)
@@ -70,13 +89,13 @@ def record_step(plan: Any, rows: int, part: int, parts: int, room: dict[str, int
         rec.wait()
     scale = plan.loss_weight(rows)
     row = first * n_out * size
-    ping, pong = (int(plan.deltas[i].ctypes.data) for i in range(2))
+    deltas = [int(buffer.ctypes.data) for buffer in plan.deltas]
     answers = (room["labels"] + first * 8, room["targets"] + row)
-    results = (ping + row, room["weights"] + first * size)
+    results = (deltas[0] + row, room["weights"] + first * size)
     words = (bits(scale), output + row, *answers, *results, stop - first, n_out, first)
     rec.where = None, ""
     rec.add(LOSSES[plan.loss], *words)
-    _backward(rec, ping, pong)
+    _backward(rec, deltas)
     rec.wait()
     return rec.words()
 
@@ -108,7 +127,8 @@ def _forward(rec: Recording, x: int, x_row: int, training: bool) -> int:
         if i > 0:
             x, x_row = rec.place(int(r["source"])), n_in
         if kind == LINEAR:
-            rec.wait()
+            if not rec.by_rows:
+                rec.wait()
             rec.by_columns = rec.is_wide(n_out)
             then, scalar = IDENTITY, 0.0
             if i + 1 < len(table) and int(table[i + 1]["kind"]) in ELEMENTWISE:
@@ -166,10 +186,14 @@ def _drop(rec: Recording, i: int, x: int, x_row: int, out: int, width: int, mine
     rec.add("drop", x, x_row, out, width, mine.rows, mine.columns, *known)
 
 
-def _backward(rec: Recording, delta: int, other: int) -> None:
-    """All gradients and updates, from the output's delta, made by rows, to the first Linear."""
+def _backward(rec: Recording, deltas: list[int]) -> None:
+    """All gradients and updates, from the output's delta, made by rows, to the first Linear.
+
+    ``deltas`` are buffers that take turns. In a step by rows some parts may still read the one
+    before the last while others write the next.
+    """
     plan = rec.plan
-    rec.by_columns, summed, followed = False, False, False
+    rec.by_columns, summed, followed, met = False, False, False, False
     first = next(i for i, r in enumerate(plan.table) if r["kind"] == LINEAR)
     for i in range(len(plan.table) - 1, first - 1, -1):
         r = plan.table[i]
@@ -177,46 +201,62 @@ def _backward(rec: Recording, delta: int, other: int) -> None:
         if followed:  # done, strip by strip, with the product before
             followed = False
             continue
-        rec.where = r, "input"
+        delta, rec.where = deltas[0], (r, "input")
         if kind != LINEAR:
             if kind in (SOFTMAX, LOG_SOFTMAX) and rec.by_columns:
                 rec.wait()
                 rec.by_columns = False
-            mine = rec.own(n_out)
+            mine, met = rec.own(n_out), False
             if kind == DROPOUT:
                 d = rec.inside(delta, n_out, mine)
                 _drop(rec, i, d, n_out, d, n_out, mine)
             else:
                 _activate_backward(rec, r, delta, mine)
             continue
-        x = rec.place(int(r["source"]))
-        rec.wait()
-        if r["bias"] >= 0 and not summed:
-            _bias_step(rec, r, delta, *rec.cut(n_out, rec.vector))
-        if i == first:
-            _weights_step(rec, r, x, delta, Block(*rec.cut(n_in, 1), 0, n_out))
-            return
-        rec.by_columns = rec.is_wide(n_in)
-        before = plan.table[i - 1]
-        followed = int(before["kind"]) in ELEMENTWISE
-        below = plan.table[i - 2] if followed else before
-        # the bias below takes what this part makes now, while it is in the cache
-        alone = rec.by_columns or rec.parts == 1
-        summed = alone and int(below["kind"]) == LINEAR and below["bias"] >= 0
-        dots = in_python(takes_dots)(1, 1, rec.rows, n_in, n_out)
-        for strip in rec.strips(rec.own(n_in)):
-            a = delta + strip.row * n_out * rec.size, n_out, 1
-            b = rec.params + (int(r["weight"]) + strip.column * n_out) * rec.size, 1, n_out
-            out, rec.where = (rec.inside(other, n_in, strip), n_in), (r, "input")
-            rec.multiply(a, b, out, (strip.rows, n_out, strip.columns), dots)
-            if followed:
-                _activate_backward(rec, before, other, strip)
-            if summed:
-                _bias_step(rec, below, other, strip.column, strip.column_end)
-        if not rec.by_columns:
+        if not rec.by_rows:
+            rec.wait()
+            if r["bias"] >= 0 and not summed:
+                _bias_step(rec, r, delta, *rec.cut(n_out, rec.vector))
+        if i > first:
+            rec.by_columns = rec.is_wide(n_in)
+            followed, summed = _input_step(rec, i, delta, deltas[1])
+        if rec.by_rows:
+            if i > first or not met:
+                rec.wait()  # all rows of delta are there, and nobody reads the weights any more
+            met = True
+            if r["bias"] >= 0:
+                _bias_step(rec, r, delta, *rec.cut(n_out, rec.vector))
+        elif i > first and not rec.by_columns:
             rec.wait()  # the others still read the weights that are updated now
-        _weights_step(rec, r, x, delta, Block(*rec.cut(n_in, rec.vector), 0, n_out))
-        delta, other = other, delta
+        unit = rec.vector if i > first else 1
+        x = rec.place(int(r["source"]))
+        _weights_step(rec, r, x, delta, Block(*rec.cut(n_in, unit), 0, n_out))
+        deltas = [*deltas[1:], delta]
+
+
+def _input_step(rec: Recording, i: int, delta: int, out: int) -> tuple[bool, bool]:
+    """``out = delta @ Wᵀ`` of Linear i, this part's own block, and what follows strip by strip.
+
+    Returns whether the layer below was followed up, and whether the bias below that was updated.
+    """
+    r, before = rec.plan.table[i], rec.plan.table[i - 1]
+    n_in, n_out = int(r["n_in"]), int(r["n_out"])
+    followed = int(before["kind"]) in ELEMENTWISE
+    below = rec.plan.table[i - 2] if followed else before
+    # the bias below takes what this part makes now, while it is in the cache
+    alone = rec.by_columns or rec.parts == 1
+    summed = alone and int(below["kind"]) == LINEAR and below["bias"] >= 0
+    dots = in_python(takes_dots)(1, 1, rec.rows, n_in, n_out)
+    for strip in rec.strips(rec.own(n_in)):
+        a = delta + strip.row * n_out * rec.size, n_out, 1
+        b = rec.params + (int(r["weight"]) + strip.column * n_out) * rec.size, 1, n_out
+        target, rec.where = (rec.inside(out, n_in, strip), n_in), (r, "input")
+        rec.multiply(a, b, target, (strip.rows, n_out, strip.columns), dots)
+        if followed:
+            _activate_backward(rec, before, out, strip)
+        if summed:
+            _bias_step(rec, below, out, strip.column, strip.column_end)
+    return followed, summed
 
 
 def _activate_backward(rec: Recording, r: Any, delta: int, block: Block) -> None:

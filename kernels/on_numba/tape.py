@@ -58,6 +58,10 @@ class Recording:
         Address of the layers' outputs.
     gradient : int
         Address of room for some rows of a gradient, this part's own.
+    by_rows : bool
+        Whether no matrix as high as the minibatch is cut by columns.
+    by_columns : bool
+        Whether the one that is written now is.
     where : tuple
         The record that operations belong to from here on, None where there is none, and which
         product of a Linear they are: "forward", "weights" or "input".
@@ -69,7 +73,7 @@ class Recording:
         self.height, self.work, self.size = height, work, int(dtype.itemsize)
         self.params = int(plan.params.ctypes.data)
         self.vector = TILES.vector_bytes // self.size
-        self.by_columns, self.gradient = False, 0
+        self.by_rows, self.by_columns, self.gradient = False, False, 0
         self.where: tuple[Any, str] = (None, "")
         self._operations: list[tuple[int, ...]] = []
         self._notes: list[Note] | None = [] if "notes" in plan.views else None
@@ -105,8 +109,9 @@ class Recording:
         return start, stop
 
     def is_wide(self, columns: int) -> bool:
-        """Whether there are columns enough to cut by columns."""
-        return self.parts > 1 and columns >= 2 * self.vector * self.parts
+        """Whether to cut by columns, as there are enough of them."""
+        wide = columns >= 2 * self.vector * self.parts
+        return self.parts > 1 and wide and not self.by_rows
 
     def own(self, columns: int) -> Block:
         """What this part computes of a matrix as high as the minibatch."""

@@ -24,7 +24,7 @@ from accelnn.program import lower
 
 backend = get_backend("numba")
 
-def made(hidden="relu", rows=300, widths=(40, 160, 80, 5), dtype="float32"):
+def made(hidden="relu", rows=300, widths=(40, 160, 80, 5), dtype="float32", batch=64):
     kinds = {"relu": nn.ReLU, "tanh": nn.Tanh, "softmax": lambda: nn.Softmax(-1)}
     kinds |= {"dropout": lambda: nn.Sequential(nn.Dropout(0.3, seed=1), nn.ELU())}
     rng, layers = np.random.default_rng(0), []
@@ -33,7 +33,7 @@ def made(hidden="relu", rows=300, widths=(40, 160, 80, 5), dtype="float32"):
         layers += [nn.Linear.from_storage(w, b, backend), kinds[hidden]()]
     model = nn.Sequential(*layers[:-1])
     rule = optim.Adam(model.parameters(), lr=1e-3)
-    program = lower(model, nn.CrossEntropyLoss(), rule, backend, 64)
+    program = lower(model, nn.CrossEntropyLoss(), rule, backend, batch)
     program.bind(rng.normal(size=(rows, widths[0])).astype(dtype), rng.integers(0, 5, rows))
     return program
 
@@ -88,27 +88,45 @@ def run(code: str, threads: int = 2, settings: dict[str, str] | None = None) -> 
 
 
 WEIGHTS = """
-print(json.dumps([[float(x).hex() for x in fit(made(hidden, dtype=dtype))]
+print(json.dumps([[float(x).hex() for x in fit(made(hidden, dtype=dtype, **SHAPE))]
                   for hidden in ("relu", "tanh", "dropout", "softmax")
                   for dtype in ("float32", "float64")]))
 """
+#: Steps that are cut by columns of the layers for the most part, and by rows of the minibatch.
+COLUMNS = "SHAPE = {'widths': (200, 160, 80, 5), 'batch': 32}"
+ROWS = "SHAPE = {'rows': 500, 'widths': (40, 64, 50, 48, 32, 5), 'batch': 200}"
 
 
-def test_any_number_of_threads_is_bitwise_the_same() -> None:
-    alone = run(WEIGHTS, 1)
+@pytest.mark.parametrize(("shape", "by_rows"), [(COLUMNS, False), (ROWS, True)])
+def test_the_shapes_are_cut_both_ways(shape: str, by_rows: bool) -> None:
+    code = f"""
+from accelnn.kernels.on_numba.recording import is_by_rows
+{shape}
+plans = [made(hidden, dtype=dtype, **SHAPE).plan
+         for hidden in ("relu", "dropout") for dtype in ("float32", "float64")]
+print(json.dumps([is_by_rows(plan, plan.batch_size, parts) for plan in plans for parts in (2, 5)]))
+"""
+    assert set(run(code, 5)) == {by_rows}
+
+
+@pytest.mark.parametrize("shape", [COLUMNS, ROWS])
+def test_any_number_of_threads_is_bitwise_the_same(shape: str) -> None:
+    alone = run(shape + WEIGHTS, 1)
     assert len({tuple(weights) for weights in alone}) == len(alone)
     for threads in (2, 3, 5):
-        assert run(WEIGHTS, threads) == alone
+        assert run(shape + WEIGHTS, threads) == alone
 
 
-def test_the_parts_wait_for_each_other() -> None:
+@pytest.mark.parametrize("shape", [COLUMNS, ROWS])
+def test_the_parts_wait_for_each_other(shape: str) -> None:
     """Without its barriers a job of several parts comes to other results."""
     broken = """
 import accelnn.kernels.on_numba.recording as recording
 recording.Recording.wait = lambda self: None
 """
-    assert run(broken + WEIGHTS, 1) == run(WEIGHTS, 1)
-    assert any(run(broken + WEIGHTS, 3) != run(WEIGHTS, 3) for _ in range(5))
+    code = shape + WEIGHTS
+    assert run(broken + code, 1) == run(code, 1)
+    assert any(run(broken + code, 3) != run(code, 3) for _ in range(5))
 
 
 def test_a_job_wakes_the_workers_it_wants() -> None:
