@@ -78,16 +78,18 @@ class Ahead:
 
     def next(self) -> float:
         """Return the next epoch's loss, of a new block where the last one is used up."""
+        many = min(self.many, self.estimator.max_iter - self.estimator.n_iter_)
         if not self.losses:
             started = time.perf_counter()
-            many = min(self.many, self.estimator.max_iter - self.estimator.n_iter_)
             if many == 1:  # in pieces, if it takes long, so that Ctrl-C need not wait
-                self.losses.append(self.single.next())
+                loss = self.single.next()
             else:
                 self._run(many)
             seconds = (time.perf_counter() - started) / many
             longest = min(_SECONDS / seconds, _EPOCHS, _ROWS / self.n)
             self.many = max(1, min(int(longest), 4 * many))
+            if many == 1:
+                return loss  # nothing is ahead
         self.taken += 1
         return self.losses.popleft()
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accelnn import MLPClassifier, MLPRegressor
+from accelnn import MLPClassifier, MLPRegressor, training
 from accelnn.estimators import _ahead
 from accelnn.program import Program
 from tests.estimators.conftest import data
@@ -107,6 +107,34 @@ def test_ctrl_c_goes_back_to_the_last_epoch_that_was_said(
     assert found.n_iter_ == 7
     # The eighth epoch was trained; it is the block behind it that is taken back.
     np.testing.assert_array_equal(found.coefs_[0], expected.coefs_[0])
+
+
+def test_ctrl_c_before_the_first_loss_of_a_block_takes_all_of_it_back(
+    runs: list[int], monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    read = Program.losses
+
+    def interrupted(self: Program, first: int, last: int) -> float:
+        if first == 2:  # the third epoch of the block that follows the first, single one
+            raise KeyboardInterrupt
+        return read(self, first, last)
+
+    expected = fitted("binary", 0, max_iter=1, backend=backend)
+    monkeypatch.setattr(Program, "losses", interrupted)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        found = fitted("binary", 0, backend=backend)
+    assert max(runs) == 4
+    assert_same(found, expected)
+
+
+def test_a_long_epoch_comes_in_pieces(
+    runs: list[int], monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    """Ctrl-C waits for a piece, not for an epoch."""
+    monkeypatch.setattr(_ahead, "_SECONDS", 0.0)
+    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    fitted("binary", 0, max_iter=5, batch_size=50, backend=backend)
+    assert runs == [0] + [1] * 15
 
 
 @pytest.mark.parametrize(
