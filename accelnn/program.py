@@ -285,8 +285,7 @@ class Program:
         here = slice(first * plan.batch_size, stop)
         losses = self.backend.to_numpy(plan.row_losses[here])
         counts = self._counts
-        # not a dot product, whose bits depend on where in memory the numbers are
-        total = (losses if counts is None else counts[here] * losses).sum(dtype=np.float64)
+        total = losses.sum(dtype=np.float64) if counts is None else counts[here] @ losses
         return float(total) * plan.loss_scale
 
     def loss_and_grad(self, batch: int = 0) -> tuple[float, Any]:

@@ -143,12 +143,10 @@ def run_steps(
 def _ranges(plan: Any, first: int, last: int) -> Iterator[tuple[int, int, int]]:
     """Cut minibatches first ... last - 1 into ranges that are replayed in one call.
 
-    Yields first, last and rounds: whole epochs that end with a smaller minibatch, or one round of
-    which only the last minibatch may be smaller.
+    Yields first, last and rounds: whole epochs, or a part of one. Only a round's last minibatch may
+    be smaller.
     """
     steps = plan.steps
-    if plan.per_epoch % plan.batch_size == 0:
-        steps = last  # no minibatch is smaller, so that epochs need not be told apart
     while first < last:
         inside = first % steps
         rounds = 0 if inside else (last - first) // steps

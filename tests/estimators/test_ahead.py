@@ -78,7 +78,7 @@ def test_a_block_leaves_what_single_epochs_leave(
     assert ahead.rand() == single.rand()  # as much was drawn
 
 
-@pytest.mark.parametrize("batch_size", [150, 64])
+@pytest.mark.parametrize("batch_size", [150, 64, 37])
 def test_weights_of_rows_count_in_blocks_too(
     runs: list[int], monkeypatch: pytest.MonkeyPatch, backend: str, batch_size: int
 ) -> None:
