@@ -33,8 +33,10 @@ class Tensor(Operators):
 
     Attributes
     ----------
-    data : array
+    array : array
         The array itself, of the backend's library.
+    data : Tensor
+        The same array outside the graph, as in PyTorch; what is assigned takes its place.
     grad : Tensor or None
         Sum of the gradients that backward passes left here.
     backend : Backend
@@ -51,8 +53,8 @@ class Tensor(Operators):
     (33.0, 3.0, 6.0, 9.0)
     """
 
-    __slots__ = ("_node", "_retain", "backend", "data", "grad", "requires_grad")
-    data: Any
+    __slots__ = ("_node", "_retain", "array", "backend", "grad", "requires_grad")
+    array: Any
     backend: Backend
     requires_grad: bool
     grad: "Tensor | None"
@@ -70,16 +72,18 @@ class Tensor(Operators):
     ) -> None:
         if isinstance(data, Tensor):
             backend = data.backend if backend == "auto" else backend
-            data = data.data
+            data = data.array
         self.backend = resolve_backend(backend, data)
         if dtype is None and not hasattr(data, "dtype"):
             dtype = _python_dtype(data)
-        self.data = self.backend.asarray(data, dtype=dtype)
+        self.array = self.backend.asarray(data, dtype=dtype)
         if requires_grad and hasattr(data, "dtype"):
-            self.data = self.backend.copy(self.data)  # an optimizer writes here, not to the user's
-        if requires_grad and not _is_float(self.data):
+            self.array = self.backend.copy(
+                self.array
+            )  # an optimizer writes here, not to the user's
+        if requires_grad and not _is_float(self.array):
             raise TypeError(
-                f"only float32 and float64 tensors have gradients, got {self.data.dtype}; "
+                f"only float32 and float64 tensors have gradients, got {self.array.dtype}; "
                 "pass dtype='float32' or leave requires_grad out"
             )
         self.requires_grad = requires_grad
@@ -91,26 +95,38 @@ class Tensor(Operators):
     def _of(cls, data: Any, backend: Backend) -> "Tensor":
         """Wrap an array of ``backend`` as it is."""
         made = object.__new__(Tensor)
-        made.data, made.backend = data, backend
+        made.array, made.backend = data, backend
         made.requires_grad, made.grad, made._node, made._retain = False, None, None, False
         return made
 
     # What it is -------------------------------------------------------------------------------
 
     @property
+    def data(self) -> "Tensor":
+        """The same array outside the graph: what is written there is written here."""
+        return Tensor._of(self.array, self.backend)
+
+    @data.setter
+    def data(self, values: Any) -> None:
+        if isinstance(values, Tensor):
+            self.array, self.backend = values.array, values.backend
+        else:
+            self.array = self.backend.asarray(values)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Lengths of the axes."""
-        return tuple(self.data.shape)
+        return tuple(self.array.shape)
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return len(self.data.shape)
+        return len(self.array.shape)
 
     @property
     def dtype(self) -> Any:
         """Type of the elements, as the backend's library names it."""
-        return self.data.dtype
+        return self.array.dtype
 
     @property
     def is_leaf(self) -> bool:
@@ -128,17 +144,17 @@ class Tensor(Operators):
         return _restored, state, getattr(self, "__dict__", None)
 
     def __len__(self) -> int:
-        return int(self.data.shape[0])
+        return int(self.array.shape[0])
 
     def __repr__(self) -> str:
         values = np.array2string(self.numpy(), separator=", ", prefix="Tensor(")
         made = f", op={self._node.name}" if self._node else ""
         wants = ", requires_grad=True" if self.requires_grad and not self._node else ""
-        return f"Tensor({values}, dtype={self.data.dtype}{made}{wants})"
+        return f"Tensor({values}, dtype={self.array.dtype}{made}{wants})"
 
     def numpy(self) -> Any:
         """Return the values as a NumPy array, without a copy where the memory allows it."""
-        return self.backend.to_numpy(self.data)
+        return self.backend.to_numpy(self.array)
 
     def item(self) -> Any:
         """Return the only element as a Python number."""
@@ -150,7 +166,7 @@ class Tensor(Operators):
 
     def detach(self) -> "Tensor":
         """Return the same array outside the graph."""
-        return Tensor._of(self.data, self.backend)
+        return Tensor._of(self.array, self.backend)
 
     def retain_grad(self) -> None:
         """Keep the gradient of a tensor inside the graph, too."""
@@ -195,7 +211,7 @@ class Tensor(Operators):
             node = tensor._node
             if node is None or tensor._retain:
                 held = tensor.grad
-                total = grad if held is None else held.data + grad
+                total = grad if held is None else held.array + grad
                 tensor.grad = Tensor._of(total, tensor.backend)
             if node is None or node.backward is None:
                 continue
@@ -209,13 +225,13 @@ class Tensor(Operators):
 
     def _seed(self, gradient: Any) -> Any:
         if gradient is None:
-            if self.data.size != 1:
+            if self.array.size != 1:
                 raise GraphError(
                     f"backward() of a tensor of shape {self.shape} needs gradient=, an array of "
                     "that shape; only a tensor of one element can do without"
                 )
-            return self.backend.xp.ones_like(self.data)
-        seed = self.backend.asarray(_array(gradient), dtype=self.data.dtype)
+            return self.backend.xp.ones_like(self.array)
+        seed = self.backend.asarray(_array(gradient), dtype=self.array.dtype)
         if tuple(seed.shape) != self.shape:
             raise ValueError(
                 f"gradient has shape {tuple(seed.shape)}, expected the tensor's, {self.shape}"
@@ -235,8 +251,8 @@ class Tensor(Operators):
             return other
         if not isinstance(other, Real):
             return Tensor(other, backend=self.backend)
-        whole = isinstance(other, Integral) or _is_float(self.data)  # 0.5 is no integer
-        return Tensor(other, dtype=self.data.dtype if whole else None, backend=self.backend)
+        whole = isinstance(other, Integral) or _is_float(self.array)  # 0.5 is no integer
+        return Tensor(other, dtype=self.array.dtype if whole else None, backend=self.backend)
 
 
 class Parameter(Tensor):
@@ -260,7 +276,7 @@ def on_host(tensor: Tensor) -> Any:
 
     A Linear's weight is the transpose of its storage; some backends bring only C order back.
     """
-    x, to_numpy = tensor.data, tensor.backend.to_numpy
+    x, to_numpy = tensor.array, tensor.backend.to_numpy
     flags = getattr(x, "flags", None)
     turned = flags is not None and flags.f_contiguous and not flags.c_contiguous
     return to_numpy(x.T).T if turned else to_numpy(x)
@@ -271,7 +287,7 @@ def _restored(
 ) -> Tensor:
     """Return a leaf of what ``Tensor.__reduce__`` gave."""
     made = object.__new__(kind)
-    made.data, made.backend = backend.asarray(array), backend
+    made.array, made.backend = backend.asarray(array), backend
     made.requires_grad, made.grad, made._node, made._retain = requires_grad, grad, None, False
     return made
 
@@ -291,12 +307,12 @@ def _own(grad: Any, source: Any, tensor: Tensor) -> Any:
 
 def _in_dtype(grad: Any, tensor: Tensor) -> Any:
     """Return ``grad`` in the dtype of ``tensor``, from which a wider operand made it differ."""
-    dtype = tensor.data.dtype
+    dtype = tensor.array.dtype
     return grad if grad.dtype == dtype else tensor.backend.asarray(grad, dtype=dtype)
 
 
 def _array(x: Any) -> Any:
-    return x.data if isinstance(x, Tensor) else x
+    return x.array if isinstance(x, Tensor) else x
 
 
 def _is_float(x: Any) -> bool:

@@ -59,7 +59,7 @@ def gradcheck(
     checks = []
     for _ in range(directions):
         moves = [rng.standard_normal(x.shape) if x.requires_grad else None for x in inputs]
-        leaves = [Tensor(x.data, x.requires_grad, backend=x.backend) for x in inputs]
+        leaves = [Tensor(x.array, x.requires_grad, backend=x.backend) for x in inputs]
         f(*leaves).backward(weights)
         analytic = sum(
             float((leaf.grad.numpy() * d).sum())

@@ -104,7 +104,7 @@ class EagerEngine:
         try:
             with no_grad():
                 parts = [
-                    self.model(Tensor(features[i : i + 1024], backend=self.backend)).data
+                    self.model(Tensor(features[i : i + 1024], backend=self.backend)).array
                     for i in range(0, features.shape[0], 1024)
                 ]
         finally:

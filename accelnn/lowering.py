@@ -154,7 +154,7 @@ def layer_table(layers: list[nn.Module], n_in: int, batch_size: int) -> tuple[An
     """
     table = np.zeros(len(layers), t.RECORD)
     linears = [layer for layer in layers if isinstance(layer, nn.Linear)]
-    weight, bias = 0, sum(lin.weight.data.size for lin in linears)
+    weight, bias = 0, sum(lin.weight.array.size for lin in linears)
     width, widths, source, widest = n_in, n_in, 0, n_in
     before = -1
     for record, layer in zip(table, layers, strict=True):
@@ -163,10 +163,10 @@ def layer_table(layers: list[nn.Module], n_in: int, batch_size: int) -> tuple[An
         record["n_in"], record["source"] = width, source
         if isinstance(layer, nn.Linear):
             record["weight"], width = weight, layer.out_features
-            weight += layer.weight.data.size
+            weight += layer.weight.array.size
             if layer.bias is not None:
                 record["bias"] = bias
-                bias += layer.bias.data.size
+                bias += layer.bias.array.size
         if isinstance(layer, nn.Dropout):
             record["seed"], record["call"] = layer.seed, layer.call
         if kind in (t.LINEAR, t.DROPOUT) or before != t.LINEAR:

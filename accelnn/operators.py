@@ -21,7 +21,7 @@ class Operators:
     __slots__ = ()
 
     if TYPE_CHECKING:
-        data: Any
+        array: Any
         backend: Backend
 
         @property
@@ -45,7 +45,7 @@ class Operators:
         def backward(g: Any) -> tuple[Any, Any]:
             return unbroadcast(g, a.shape), unbroadcast(g, b.shape)
 
-        return record("add", a.data + b.data, (a, b), backward)
+        return record("add", a.array + b.array, (a, b), backward)
 
     def __sub__(self, other: Any) -> "Tensor":
         a, b = self, self._other(other)
@@ -53,24 +53,24 @@ class Operators:
         def backward(g: Any) -> tuple[Any, Any]:
             return unbroadcast(g, a.shape), unbroadcast(-g, b.shape)
 
-        return record("sub", a.data - b.data, (a, b), backward)
+        return record("sub", a.array - b.array, (a, b), backward)
 
     def __mul__(self, other: Any) -> "Tensor":
         a, b = self, self._other(other)
 
         def backward(g: Any) -> tuple[Any, Any]:
-            return unbroadcast(g * b.data, a.shape), unbroadcast(g * a.data, b.shape)
+            return unbroadcast(g * b.array, a.shape), unbroadcast(g * a.array, b.shape)
 
-        return record("mul", a.data * b.data, (a, b), backward)
+        return record("mul", a.array * b.array, (a, b), backward)
 
     def __truediv__(self, other: Any) -> "Tensor":
         a, b = self, self._other(other)
 
         def backward(g: Any) -> tuple[Any, Any]:
-            by_b = g / b.data
-            return unbroadcast(by_b, a.shape), unbroadcast(-by_b * a.data / b.data, b.shape)
+            by_b = g / b.array
+            return unbroadcast(by_b, a.shape), unbroadcast(-by_b * a.array / b.array, b.shape)
 
-        return record("div", a.data / b.data, (a, b), backward)
+        return record("div", a.array / b.array, (a, b), backward)
 
     def __pow__(self, exponent: float) -> "Tensor":
         if not isinstance(exponent, int | float | np.integer | np.floating):
@@ -81,12 +81,12 @@ class Operators:
         def backward(g: Any) -> tuple[Any]:
             if exponent == 0:  # also where x = 0, whose -1st power is infinite
                 return (g * 0.0,)
-            return (g * exponent * x.data ** (exponent - 1),)
+            return (g * exponent * x.array ** (exponent - 1),)
 
-        return record("pow", x.data**exponent, (x,), backward)
+        return record("pow", x.array**exponent, (x,), backward)
 
     def __neg__(self) -> "Tensor":
-        return record("neg", -self.data, (self,), lambda g: (-g,))
+        return record("neg", -self.array, (self,), lambda g: (-g,))
 
     def __radd__(self, other: Any) -> "Tensor":
         return self._other(other) + self
@@ -110,28 +110,28 @@ class Operators:
         matmul = a.backend.matmul
 
         def backward(g: Any) -> tuple[Any, Any]:
-            return matmul(g, b.data, tb=True), matmul(a.data, g, ta=True)
+            return matmul(g, b.array, tb=True), matmul(a.array, g, ta=True)
 
-        return record("matmul", matmul(a.data, b.data), (a, b), backward)
+        return record("matmul", matmul(a.array, b.array), (a, b), backward)
 
     def exp(self) -> "Tensor":
         """``eˣ``, element by element."""
-        y = self.backend.xp.exp(self.data)
+        y = self.backend.xp.exp(self.array)
         return record("exp", y, (self,), lambda g: (g * y,))
 
     def log(self) -> "Tensor":
         """Natural logarithm, element by element."""
-        x = self.data
+        x = self.array
         return record("log", self.backend.xp.log(x), (self,), lambda g: (g / x,))
 
     def sqrt(self) -> "Tensor":
         """``√x``, element by element; the slope at 0 is infinite."""
-        y = self.backend.xp.sqrt(self.data)
+        y = self.backend.xp.sqrt(self.array)
         return record("sqrt", y, (self,), lambda g: (g * 0.5 / y,))
 
     def abs(self) -> "Tensor":
         """``|x|``, element by element; the slope at 0 is 0."""
-        x, xp = self.data, self.backend.xp
+        x, xp = self.array, self.backend.xp
         return record("abs", xp.abs(x), (self,), lambda g: (g * xp.sign(x),))
 
     def __abs__(self) -> "Tensor":
@@ -154,7 +154,7 @@ class Operators:
     def _compared(self, name: str, other: Any) -> "Tensor":
         """Return booleans, which have no gradient."""
         b = self._other(other)
-        return b._of(getattr(self.backend.xp, name)(self.data, b.data), self.backend)
+        return b._of(getattr(self.backend.xp, name)(self.array, b.array), self.backend)
 
     def maximum(self, other: Any) -> "Tensor":
         """Return the larger element of the two; equal ones share the gradient, as in PyTorch."""
@@ -169,13 +169,13 @@ class Operators:
         beaten = getattr(xp, loses)
 
         def backward(g: Any) -> tuple[Any, Any]:
-            shared = xp.where(a.data == b.data, g * 0.5, g)
+            shared = xp.where(a.array == b.array, g * 0.5, g)
             nothing = xp.zeros_like(g)
-            to_a = xp.where(beaten(a.data, b.data), nothing, shared)
-            to_b = xp.where(beaten(b.data, a.data), nothing, shared)
+            to_a = xp.where(beaten(a.array, b.array), nothing, shared)
+            to_b = xp.where(beaten(b.array, a.array), nothing, shared)
             return unbroadcast(to_a, a.shape), unbroadcast(to_b, b.shape)
 
-        return record(name, getattr(xp, name)(a.data, b.data), (a, b), backward)
+        return record(name, getattr(xp, name)(a.array, b.array), (a, b), backward)
 
     def clip(self, low: float | None = None, high: float | None = None) -> "Tensor":
         """Return the nearest number from ``low`` to ``high``; the slope outside is 0.
@@ -185,7 +185,7 @@ class Operators:
         low, high : float, optional
             None for no limit.
         """
-        x, xp = self.data, self.backend.xp
+        x, xp = self.array, self.backend.xp
 
         def backward(g: Any) -> tuple[Any]:
             nothing = xp.zeros_like(g)
@@ -210,7 +210,7 @@ class Operators:
         [-0.20000000298023224, 3.0]
         """
         a, b, xp = self, self._other(other), self.backend.xp
-        chosen = a._other(condition).data
+        chosen = a._other(condition).array
         if "bool" not in str(chosen.dtype):
             raise TypeError(f"where expects a condition of bool, got {chosen.dtype}")
 
@@ -219,7 +219,7 @@ class Operators:
             to_a, to_b = xp.where(chosen, g, nothing), xp.where(chosen, nothing, g)
             return unbroadcast(to_a, a.shape), unbroadcast(to_b, b.shape)
 
-        return record("where", xp.where(chosen, a.data, b.data), (a, b), backward)
+        return record("where", xp.where(chosen, a.array, b.array), (a, b), backward)
 
     # Sums -------------------------------------------------------------------------------------
 
@@ -232,11 +232,11 @@ class Operators:
                 g = xp.expand_dims(g, axis)
             return (xp.broadcast_to(g, x.shape),)
 
-        return record("sum", xp.sum(x.data, axis=axis, keepdims=keepdims), (x,), backward)
+        return record("sum", xp.sum(x.array, axis=axis, keepdims=keepdims), (x,), backward)
 
     def mean(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
         """Mean over one axis, or over all."""
-        count = self.data.size if axis is None else self.shape[axis]
+        count = self.array.size if axis is None else self.shape[axis]
         return self.sum(axis, keepdims) / count
 
     # Shape ------------------------------------------------------------------------------------
@@ -245,22 +245,24 @@ class Operators:
         """Return the same elements, in C order, in another shape."""
         x, xp = self, self.backend.xp
         new = shape[0] if shape and isinstance(shape[0], tuple) else shape
-        return record("reshape", xp.reshape(x.data, new), (x,), lambda g: (xp.reshape(g, x.shape),))
+        return record(
+            "reshape", xp.reshape(x.array, new), (x,), lambda g: (xp.reshape(g, x.shape),)
+        )
 
     @property
     def T(self) -> "Tensor":  # noqa: N802 - the field's name
         """The transpose of a matrix."""
         if self.ndim != 2:
             raise ValueError(f".T is the transpose of a matrix, got shape {self.shape}")
-        return record("transpose", self.data.T, (self,), lambda g: (g.T,))
+        return record("transpose", self.array.T, (self,), lambda g: (g.T,))
 
     def __getitem__(self, index: Any) -> "Tensor":
         x, xp = self, self.backend.xp
-        index = index.data if isinstance(index, Operators) else index
+        index = index.array if isinstance(index, Operators) else index
 
         def backward(g: Any) -> tuple[Any]:
-            full = xp.zeros_like(x.data)
+            full = xp.zeros_like(x.array)
             xp.add.at(full, index, g)  # an element taken twice gets both gradients
             return (full,)
 
-        return record("getitem", x.data[index], (x,), backward)
+        return record("getitem", x.array[index], (x,), backward)

@@ -67,7 +67,7 @@ class Program:
         table, widths, widest = layer_table(layers, n_in, batch_size)
         dtype = self._weights[0].dtype
         check_precision(precision, dtype, backend)
-        n_params = sum(p.data.size for p in self._parameters())
+        n_params = sum(p.array.size for p in self._parameters())
         with backend.scope(), backend.memory_guard():
             self.plan = Plan(
                 table=table,
@@ -78,7 +78,7 @@ class Program:
                 batch_size=batch_size,
                 n_in=n_in,
                 n_out=n_out,
-                n_weights=sum(p.data.size for p in self._weights),
+                n_weights=sum(p.array.size for p in self._weights),
                 params=backend.zeros((n_params,), dtype),
                 grads=backend.zeros((n_params,), dtype),
                 states=backend.zeros((rule.update().n_states, n_params), dtype),
@@ -98,20 +98,20 @@ class Program:
         offset = 0
         states = getattr(self.rule, "states", None)
         for p in self._parameters():
-            n_flat, shape = p.data.size, tuple(p.shape)
+            n_flat, shape = p.array.size, tuple(p.shape)
 
             def view(buffer: Any, start: int = offset, size: int = n_flat, s: Any = shape) -> Any:
                 return buffer[start : start + size].reshape(s[::-1])
 
             mine = view(self.plan.params)
-            mine[...] = p.data.T
+            mine[...] = p.array.T
             if states is not None:
                 held = states(p)
                 for row, state in enumerate(held):
                     mine_too = view(self.plan.states[row])
                     mine_too[...] = state.T
                     held[row] = mine_too.T
-            p.data, p.grad = mine.T, None
+            p.array, p.grad = mine.T, None
             offset += n_flat
 
     @property
@@ -122,7 +122,7 @@ class Program:
         now = [layer.weight for layer in linears]
         now += [layer.bias for layer in linears if layer.bias is not None]
         return [id(p) for p in now] != [id(p) for p in self._parameters()] or any(
-            not overlap(p.data, self.plan.params) for p in now
+            not overlap(p.array, self.plan.params) for p in now
         )
 
     def bind(self, X: Any, y: Any, input_scale: float = 1.0, row_weights: Any = None) -> None:

@@ -205,7 +205,7 @@ def choose_backend(
     if backend == "auto" and present is not None and present.name not in ("numpy", "numba"):
         return present, "the model is on it"
     n_rows = len(X) if hasattr(X, "__len__") else 1
-    n_params = sum(p.data.size for p in model.parameters())
+    n_params = sum(p.array.size for p in model.parameters())
     # A parameter is multiplied and added once forward and twice backward for each row.
     return resolve_with_reason(backend, X, flops=6.0 * n_params * n_rows * epochs)
 
@@ -322,7 +322,7 @@ class _Data:
         with no_grad():
             value = self.loss(Tensor(out, backend=self.backend), Tensor(y, backend=self.backend))
         hits = out.argmax(axis=1) == y if self.classes else None
-        return self._mean(value.data), None if hits is None else self._mean(hits)
+        return self._mean(value.array), None if hits is None else self._mean(hits)
 
     def _mean(self, x: Any) -> float:
         return float(self.backend.to_numpy(x).mean())

@@ -40,7 +40,7 @@ def per_weight(
         slopes = np.empty(parameter.shape)
         for place in np.ndindex(*parameter.shape):
 
-            def moved(by: float, data: Any = parameter.data, where: Any = place) -> float:
+            def moved(by: float, data: Any = parameter.array, where: Any = place) -> float:
                 with shifted(data, where, by):
                     return total(model, x)
 

@@ -90,7 +90,7 @@ def problem(widths: tuple[int, ...]) -> Problem:
     model = relu_stack(widths, "numpy", "float64", bias=False)
     rng = np.random.default_rng(0)
     for p in model.parameters():  # more of them positive, or all ReLUs of a small network are shut
-        p.data[...] = rng.uniform(-0.5, 1.0, p.shape) / p.shape[1] ** 0.5
+        p.array[...] = rng.uniform(-0.5, 1.0, p.shape) / p.shape[1] ** 0.5
     x = rng.uniform(0.0, 1.0, widths[0])
     numbers = [p.numpy().T.tolist() for p in model.parameters()]
     values = paths.forward(numbers, x.tolist())

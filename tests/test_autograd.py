@@ -74,8 +74,8 @@ def test_a_fraction_is_not_rounded_to_an_integer_tensor() -> None:
 
 def test_arrays_are_not_copied() -> None:
     x = np.ones(3)
-    assert Tensor(x).data is x
-    assert Tensor(Tensor(x)).data is x
+    assert Tensor(x).array is x
+    assert Tensor(Tensor(x)).array is x
 
 
 def test_only_floats_have_gradients(backend: Backend) -> None:
@@ -142,7 +142,7 @@ def test_golden_graph(backend: Backend) -> None:
 def test_golden_slopes_step_by_step(backend: Backend) -> None:
     golden = Golden("S1-G02")
     a, b, c = (golden.tensor(k, backend, True) for k in ("a", "b", "c"))
-    a.data = a.data + 0.1
+    a.array = a.array + 0.1
     u = a * b
     v = u + c
     J = 2 * v
@@ -213,7 +213,7 @@ def test_a_diamond_is_walked_once(backend: Backend) -> None:
         calls.append(float(g[0]))
         return (g * 3,)
 
-    middle = record("triple", x.data * 3, (x,), backward)
+    middle = record("triple", x.array * 3, (x,), backward)
     (middle * 5 + middle * 7).backward()
     assert calls == [12.0]
     assert_close(grad(x), np.array([36.0]))
@@ -281,7 +281,7 @@ def test_no_grad_ends_also_by_an_error() -> None:
 def test_detach_cuts(backend: Backend) -> None:
     x = leaf([3.0], backend)
     y = x * x
-    assert y.detach().data is y.data
+    assert y.detach().array is y.array
     (y.detach() * x).backward()
     assert_close(grad(x), np.array([9.0]))
 
@@ -319,7 +319,7 @@ def test_gradients_share_no_memory(backend: Backend) -> None:
     (inner + c.reshape(1, 2).reshape(2)).backward(seed)
     for t in (a, b, c, inner):
         assert t.grad is not None
-        t.grad.data *= 10
+        t.grad.array *= 10
         assert_close(grad(t), np.array([10.0, 10.0]))
     assert_close(seed, np.ones(2))
 
@@ -328,7 +328,7 @@ def test_the_gradient_of_a_sum_can_be_written_to(backend: Backend) -> None:
     x = leaf([[1.0, 2.0]], backend)
     x.sum().backward()
     assert x.grad is not None
-    x.grad.data[0, 0] = 5
+    x.grad.array[0, 0] = 5
     assert x.grad.tolist() == [[5.0, 1.0]]
 
 

@@ -83,13 +83,13 @@ def attempt(error: type[Exception], said: str, X: Any, y: Any, **arguments: Any)
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).eval()
     rule = optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
     before = model.state_dict()
-    arrays = [p.data for p in model.parameters()]
+    arrays = [p.array for p in model.parameters()]
     loss = arguments.pop("loss", None) or nn.CrossEntropyLoss()
     with pytest.raises(error, match=said):
         train(model, loss, rule, X, y, **{"backend": "numba", **arguments})
     for name, array in model.state_dict().items():
         np.testing.assert_array_equal(array, before[name])
-    assert all(p.data is a for p, a in zip(model.parameters(), arrays, strict=True))
+    assert all(p.array is a for p, a in zip(model.parameters(), arrays, strict=True))
     assert {p.backend.name for p in model.parameters()} == {"numpy"}
     assert not model.training
     assert rule.t == 0

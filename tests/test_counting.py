@@ -69,12 +69,12 @@ def test_the_model_stays_as_it_was(backend: Backend, training: bool) -> None:
     model(x).sum().backward()
     dropout = model[1]  # type: ignore[index]
     state, call = model.state_dict(), dropout.call
-    held = [(id(p), p.data, p.grad, p.backend) for p in model.parameters()]
+    held = [(id(p), p.array, p.grad, p.backend) for p in model.parameters()]
     count = count_ops(model, 5)
     assert count.forward.multiplications == 5 * (12 + 8) + 5 * 4 * training
     assert dropout.call == call == int(training)
     for p, (number, data, grad, on) in zip(model.parameters(), held, strict=True):
-        assert (id(p), p.data is data, p.grad is grad, p.backend is on) == (number, *[True] * 3)
+        assert (id(p), p.array is data, p.grad is grad, p.backend is on) == (number, *[True] * 3)
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(value, state[name])
     assert all(layer.training is training for layer in model.children())

@@ -37,9 +37,9 @@ def test_a_tensor(way: Copy, place: Backend) -> None:
         True,
         True,
     )
-    assert type(twin.data) is type(x.data)
+    assert type(twin.array) is type(x.array)
     assert (twin.tolist(), twin.grad.tolist()) == ([[1.0, 2.0, 3.0]], [[2.0, 4.0, 6.0]])
-    twin.data[0, 0] = 7.0
+    twin.array[0, 0] = 7.0
     assert x.tolist() == [[1.0, 2.0, 3.0]]
 
 
@@ -59,7 +59,7 @@ def test_a_model_that_was_trained(way: Copy, place: Backend) -> None:
     for parameter in twin.parameters():
         assert type(parameter) is Parameter
         order = "f_contiguous" if parameter.ndim == 2 else "c_contiguous"
-        assert getattr(parameter.data.flags, order)  # a weight is the transpose of its storage
+        assert getattr(parameter.array.flags, order)  # a weight is the transpose of its storage
     train(twin, loss, optim.SGD(twin.parameters(), lr=0.1), X, y, backend=place, seed=0)
     assert np.abs(twin.state_dict()["1.weight"] - state["1.weight"]).max() > 0
     np.testing.assert_array_equal(model.state_dict()["1.weight"], state["1.weight"])
@@ -143,6 +143,6 @@ def test_moving_keeps_the_memory_order(device: DeviceBackend) -> None:
     before = layer.weight.numpy().copy()
     for backend in (device, get_backend("numpy")):
         layer.to(backend)
-        assert layer.weight.data.flags.f_contiguous
-        assert isinstance(layer.weight.data, DeviceArray) == (backend is device)
+        assert layer.weight.array.flags.f_contiguous
+        assert isinstance(layer.weight.array, DeviceArray) == (backend is device)
     np.testing.assert_array_equal(layer.weight.numpy(), before)

@@ -279,9 +279,9 @@ class BaseMLP(
         """Make the fitted arrays what the engine has learned."""
         to_numpy = engine.backend.to_numpy
         linears = [layer for layer in engine.layers if isinstance(layer, nn.Linear)]
-        self.coefs_ = [to_numpy(layer.weight.data.T) for layer in linears]
+        self.coefs_ = [to_numpy(layer.weight.array.T) for layer in linears]
         biases = [layer.bias for layer in linears]
-        self.intercepts_ = [to_numpy(b.data) for b in biases if b is not None]
+        self.intercepts_ = [to_numpy(b.array) for b in biases if b is not None]
         kinds = tuple(_network.NORMALIZATIONS.values())
         norms = [layer for layer in engine.layers if isinstance(layer, kinds)]
         self.norms_ = [deepcopy(norm).to("numpy") for norm in norms]  # the engine may go on

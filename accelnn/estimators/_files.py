@@ -190,7 +190,7 @@ def _check_fitted(model: Any) -> None:
         raise ValueError(f"arrays of shapes {found} are no network of the widths {widths}")
     if any(array.dtype.kind != "f" for layer in layers for array in layer):
         raise ValueError("coefs_ and intercepts_ must be floating point")
-    normalised = [next(iter(norm.parameters())).data.size for norm in model.norms_]
+    normalised = [next(iter(norm.parameters())).array.size for norm in model.norms_]
     if normalised not in ([], widths[1:-1]):
         raise ValueError(f"normalisation of {normalised} units does not fit the widths {widths}")
     classifies = is_classifier(model)

@@ -111,7 +111,7 @@ def _rows(estimator: Any) -> list[_Row]:
         kind, parameters = "Linear", int(weight.size + bias.size)
         for norm in norms[i : i + 1]:  # one per hidden layer, none for the last
             kind += f", {type(norm).__name__}"
-            parameters += sum(int(p.data.size) for p in norm.parameters())
+            parameters += sum(int(p.array.size) for p in norm.parameters())
         if dropouts[i]:
             kind += f", Dropout({dropouts[i]})"
         shape = f"{weight.shape[0]} × {weight.shape[1]}"

@@ -105,7 +105,7 @@ def forward(estimator: Any, a: Any, backend: Backend, n_layers: int) -> Any:
         if estimator.norms_:
             norm = estimator.norms_[i].to(backend).eval()
             with no_grad():
-                a = norm(Tensor(a, backend=backend)).data
+                a = norm(Tensor(a, backend=backend)).array
         _, kernel, how = ACTIVATIONS[names[i]]
         a = getattr(backend, kernel)(a, **how, out=a)
     return a

@@ -43,7 +43,7 @@ class Objective(NamedTuple):
         """Return the loss of NumPy outputs (n, m), rows weighted, without any penalty."""
         host = get_backend("numpy")
         with no_grad():
-            value = self.rows(Tensor(outputs, backend=host), Tensor(targets, backend=host)).data
+            value = self.rows(Tensor(outputs, backend=host), Tensor(targets, backend=host)).array
         if not value.ndim and weights is not None:
             raise ValueError("with weights of the rows a loss must return that of each row, (n,)")
         mean = np.average(value, weights=weights) if value.ndim else value

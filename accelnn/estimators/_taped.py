@@ -55,12 +55,12 @@ class Taped:
         known = {id(w) for w in weights}
         others = [p for p in self.model.parameters() if id(p) not in known]
         self._parameters = [*weights, *others]
-        n, dtype = sum(p.data.size for p in self._parameters), weights[0].dtype
+        n, dtype = sum(p.array.size for p in self._parameters), weights[0].dtype
         self.plan: Any = SimpleNamespace(
             params=backend.zeros((n,), dtype),
             grads=backend.zeros((n,), dtype),
             states=backend.zeros((rule.update().n_states, n), dtype),
-            n_weights=sum(w.data.size for w in weights),
+            n_weights=sum(w.array.size for w in weights),
             update=rule.update(),
             batch_size=batch_size,
             loss_mean=True,
@@ -79,10 +79,10 @@ class Taped:
         """Make the parameters views of the flat buffer and return those of the gradients."""
         slopes, start = [], 0
         for p in self._parameters:
-            shape, stop = tuple(p.shape)[::-1], start + p.data.size  # a weight is a transpose
+            shape, stop = tuple(p.shape)[::-1], start + p.array.size  # a weight is a transpose
             mine = self.plan.params[start:stop].reshape(shape)
-            mine[...] = p.data.T
-            p.data = mine.T
+            mine[...] = p.array.T
+            p.array = mine.T
             slopes.append(self.plan.grads[start:stop].reshape(shape).T)
             start = stop
         return slopes
@@ -143,7 +143,7 @@ class Taped:
             p.grad = None
         value.backward()
         for p, slope in zip(self._parameters, self._slopes, strict=True):
-            slope[...] = 0 if p.grad is None else p.grad.data
+            slope[...] = 0 if p.grad is None else p.grad.array
         return float(value.item())
 
     def _mean(self, lost: Any, number: int, n: int) -> Tensor:
@@ -174,7 +174,7 @@ class Taped:
                     x = features[start : start + 1024]
                     x = x.toarray() if hasattr(x, "toarray") else x
                     held = self.backend.asarray(x, dtype=self.plan.params.dtype)
-                    parts.append(self.model(Tensor(held, backend=self.backend)).data)
+                    parts.append(self.model(Tensor(held, backend=self.backend)).array)
         finally:
             self.model.train()
         return self.backend.xp.concatenate(parts)

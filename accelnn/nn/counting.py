@@ -65,7 +65,7 @@ def count_ops(model: Module, batch: Any) -> OpCount:
     spy = get_backend("numpy").intercept(around)
     twin = deepcopy(model)
     for tensor in (*twin.parameters(), *twin.buffers()):
-        tensor.data, tensor.backend = np.array(tensor.numpy()), spy
+        tensor.array, tensor.backend = np.array(tensor.numpy()), spy
     x = Tensor(_rows_for(model, batch), backend=spy)
     with np.errstate(all="ignore"):
         y = twin(x)

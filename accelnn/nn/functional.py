@@ -38,11 +38,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     _check_linear(x, weight, bias)
     be = x.backend
     n_out, n_in = weight.shape
-    w, flipped = c_ordered(weight.data)
-    rows = be.xp.reshape(x.data, (-1, n_in)) if n_in else x.data
+    w, flipped = c_ordered(weight.array)
+    rows = be.xp.reshape(x.array, (-1, n_in)) if n_in else x.array
     y = be.matmul(rows, w, tb=flipped)
     if bias is not None:
-        y = be.add_bias(y, bias.data, out=y) if be.in_place else be.add_bias(y, bias.data)
+        y = be.add_bias(y, bias.array, out=y) if be.in_place else be.add_bias(y, bias.array)
 
     def backward(dy: Any) -> list[Any]:
         dy = be.xp.reshape(dy, (rows.shape[0], n_out))
@@ -96,14 +96,14 @@ def _check_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
 def _from_output(name: str, x: Tensor, **how: Any) -> Tensor:
     """Return an activation whose backward reads the output."""
     forward, backward = getattr(x.backend, name), getattr(x.backend, name + "_backward")
-    a = forward(x.data, **how)
+    a = forward(x.array, **how)
     return record(name, a, (x,), lambda da: (backward(da, a, **how),))
 
 
 def _from_input(name: str, kernel: str, x: Tensor, **how: Any) -> Tensor:
     """Return an activation whose backward reads z, for parameters that the output form excludes."""
     forward, backward = getattr(x.backend, name), getattr(x.backend, kernel)
-    z = x.data
+    z = x.array
     return record(name, forward(z, **how), (x,), lambda da: (backward(da, z, **how),))
 
 
@@ -168,5 +168,5 @@ def flatten(x: Tensor) -> Tensor:
 def dropout(x: Tensor, p: float, *, seed: int, call: int) -> Tensor:
     """Zero each element with probability ``p`` and scale the rest; (seed, call) fix the mask."""
     kernel = x.backend.dropout
-    y = kernel(x.data, p=p, seed=seed, call=call)
+    y = kernel(x.array, p=p, seed=seed, call=call)
     return record("dropout", y, (x,), lambda dy: (kernel(dy, p=p, seed=seed, call=call),))

@@ -28,12 +28,12 @@ def mse_loss(y: Tensor, target: Any, reduction: str = "mean") -> Tensor:
     target = _target(y, target)
     if target.shape != y.shape:
         raise ValueError(f"mse_loss expects a target of shape {y.shape}, got {target.shape}")
-    weight = _reduction(reduction, y.data.size)
+    weight = _reduction(reduction, y.array.size)
     if weight is None or target.requires_grad:
         error: Tensor = y - target
         squares = error * error
         return squares if weight is None else squares.sum() * weight
-    return _row_loss("squared_error", _as_rows(y), _as_rows(target).data, weight)
+    return _row_loss("squared_error", _as_rows(y), _as_rows(target).array, weight)
 
 
 def binary_cross_entropy_with_logits(z: Tensor, target: Any, reduction: str = "mean") -> Tensor:
@@ -45,12 +45,12 @@ def binary_cross_entropy_with_logits(z: Tensor, target: Any, reduction: str = "m
         Logits, and probabilities of the positive class in [0, 1], which get no gradient.
     """
     target = _same_shape("binary_cross_entropy_with_logits", z, target)
-    rows = _as_rows(z) if reduction != "none" else z.reshape(z.data.size, 1)
+    rows = _as_rows(z) if reduction != "none" else z.reshape(z.array.size, 1)
     loss = _row_loss(
         "binary_cross_entropy",
         rows,
-        z.backend.xp.reshape(target.data, rows.shape),
-        _reduction(reduction, z.data.size),
+        z.backend.xp.reshape(target.array, rows.shape),
+        _reduction(reduction, z.array.size),
     )
     return loss.reshape(z.shape) if reduction == "none" else loss
 
@@ -78,12 +78,12 @@ def cross_entropy(
     if not smooth:
         return _row_loss("cross_entropy", z, data, weight)
     be, k = z.backend, z.shape[1]
-    spread = be.xp.mean(be.log_softmax(z.data), axis=1)
-    rows = be.cross_entropy(z.data, data) * (1 - smooth) - spread * smooth
+    spread = be.xp.mean(be.log_softmax(z.array), axis=1)
+    rows = be.cross_entropy(z.array, data) * (1 - smooth) - spread * smooth
 
     def slope(dl: Any) -> Any:
-        to_all = (be.softmax(z.data) - 1 / k) * dl[:, None]
-        return be.cross_entropy_backward(dl, z.data, data) * (1 - smooth) + to_all * smooth
+        to_all = (be.softmax(z.array) - 1 / k) * dl[:, None]
+        return be.cross_entropy_backward(dl, z.array, data) * (1 - smooth) + to_all * smooth
 
     return _reduced("cross_entropy", rows, z, weight, slope)
 
@@ -231,21 +231,21 @@ def focal_loss(z: Tensor, target: Any, reduction: str = "mean", gamma: float = 2
 def _focal_of_classes(z: Tensor, target: Any, gamma: float, weight: float | None) -> Tensor:
     """``l = -q^γ log p`` with q = 1 - p, so ``dl/dlog p = q^γ (γ p log p / q - 1)``."""
     be, xp = z.backend, z.backend.xp
-    surprise = be.cross_entropy(z.data, target)  # -log p
+    surprise = be.cross_entropy(z.array, target)  # -log p
     missing = -xp.expm1(-surprise)
     eased = missing**gamma
 
     def slope(dl: Any) -> Any:
         ratio = surprise / xp.where(missing == 0, xp.ones_like(missing), missing)
         per_surprise = eased * (ratio * xp.exp(-surprise) * gamma + 1)
-        return be.cross_entropy_backward(dl * per_surprise, z.data, target)
+        return be.cross_entropy_backward(dl * per_surprise, z.array, target)
 
     return _reduced("focal_loss", surprise * eased, z, weight, slope)
 
 
 def _classes(name: str, z: Tensor, target: Any) -> Any:
     """Return int64 classes, or raise unless there is one of 0 ... m - 1 for each row of (n, m)."""
-    data = target.data if isinstance(target, Tensor) else z.backend.asarray(target)
+    data = target.array if isinstance(target, Tensor) else z.backend.asarray(target)
     if z.ndim != 2:
         raise ValueError(f"{name} expects logits of shape (n, n_classes), got {z.shape}")
     if "int" not in str(data.dtype):
@@ -262,7 +262,7 @@ def _classes(name: str, z: Tensor, target: Any) -> Any:
 
 def _as_rows(x: Tensor) -> Tensor:
     """(n, m) as it is, anything else as one column."""
-    return x if x.ndim == 2 else x.reshape(x.data.size, 1)
+    return x if x.ndim == 2 else x.reshape(x.array.size, 1)
 
 
 def _target(y: Tensor, target: Any) -> Tensor:
@@ -271,7 +271,7 @@ def _target(y: Tensor, target: Any) -> Tensor:
         y._other(target)  # raises if it is on another backend
         if target.dtype == y.dtype:
             return target
-    return Tensor(target, dtype=y.data.dtype, backend=y.backend)
+    return Tensor(target, dtype=y.array.dtype, backend=y.backend)
 
 
 def _reduction(reduction: str, count: int) -> float | None:
@@ -288,7 +288,7 @@ def row_losses(name: str, y: Tensor, target: Any) -> Tensor:
     target = _same_shape(name, y, target)
     shape = (y.shape[0] if y.ndim else 1, math.prod(y.shape[1:]))
     rows = y if y.shape == shape else y.reshape(shape)
-    return _row_loss(name, rows, y.backend.xp.reshape(target.data, shape), None)
+    return _row_loss(name, rows, y.backend.xp.reshape(target.array, shape), None)
 
 
 def _same_shape(name: str, y: Tensor, target: Any) -> Tensor:
@@ -303,17 +303,17 @@ def _row_loss(name: str, y: Tensor, target: Any, weight: float | None) -> Tensor
     """Weighted sum of a loss kernel's rows; without a weight, the rows themselves."""
     be = y.backend
     kernel = getattr(be, name + "_backward")
-    rows = getattr(be, name)(y.data, target)
-    return _reduced(name, rows, y, weight, lambda dl: kernel(dl, y.data, target))
+    rows = getattr(be, name)(y.array, target)
+    return _reduced(name, rows, y, weight, lambda dl: kernel(dl, y.array, target))
 
 
 def _element_loss(
     name: str, y: Tensor, target: Any, reduction: str, value: Formula, slope: Formula
 ) -> Tensor:
     """Loss of one formula for each element, and the slope of the formula in the prediction."""
-    t = _same_shape(name, y, target).data
-    weight = _reduction(reduction, y.data.size)
-    return _reduced(name, value(y.data, t), y, weight, lambda dl: slope(y.data, t) * dl)
+    t = _same_shape(name, y, target).array
+    weight = _reduction(reduction, y.array.size)
+    return _reduced(name, value(y.array, t), y, weight, lambda dl: slope(y.array, t) * dl)
 
 
 def _reduced(
@@ -328,6 +328,6 @@ def _reduced(
         return record(name, losses, (y,), lambda g: (slope(g),))
 
     def backward(g: Any) -> tuple[Any]:
-        return (slope(xp.full(losses.shape, weight, dtype=y.data.dtype) * g),)
+        return (slope(xp.full(losses.shape, weight, dtype=y.array.dtype) * g),)
 
     return record(name, xp.sum(losses) * weight, (y,), backward)

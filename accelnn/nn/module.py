@@ -147,7 +147,7 @@ class Module:
         for _, tensor in self._named_state():
             if tensor.backend is not target:
                 moved = target.asarray(on_host(tensor))
-                tensor.data, tensor.backend, tensor.grad = moved, target, None
+                tensor.array, tensor.backend, tensor.grad = moved, target, None
         return self
 
     def state_dict(self) -> dict[str, Any]:
@@ -203,8 +203,8 @@ class Module:
 
 def write(tensor: Tensor, values: Any) -> None:
     """Set a tensor's values, through to the memory that a parameter shares with a program."""
-    array = tensor.backend.asarray(values, dtype=tensor.data.dtype)
+    array = tensor.backend.asarray(values, dtype=tensor.array.dtype)
     if tensor.backend.in_place:
-        tensor.data[...] = array
+        tensor.array[...] = array
     else:
-        tensor.data = array
+        tensor.array = array

@@ -56,13 +56,13 @@ class _Normalisation(Module):
         name = type(self).__name__
         if weight is None or bias is None:
             return record(name, normal, (x,), lambda dy: (dx(dy),))
-        gamma = weight.data
+        gamma = weight.array
         rows = tuple(range(x.ndim - 1))
 
         def backward(dy: Any) -> tuple[Any, Any, Any]:
             return dx(dy * gamma), xp.sum(dy * normal, axis=rows), xp.sum(dy, axis=rows)
 
-        return record(name, normal * gamma + bias.data, (x, weight, bias), backward)
+        return record(name, normal * gamma + bias.array, (x, weight, bias), backward)
 
 
 class BatchNorm1d(_Normalisation):
@@ -147,22 +147,22 @@ class BatchNorm1d(_Normalisation):
         self._check(x, self.running_mean)
         xp = x.backend.xp
         if not self.training:
-            factor = _inverse_root(self.running_var.data, self.eps)
-            normal = (x.data - self.running_mean.data) * factor
+            factor = _inverse_root(self.running_var.array, self.eps)
+            normal = (x.array - self.running_mean.array) * factor
             return self._affine(x, normal, lambda g: g * factor)
         if x.shape[0] < 2:
             raise ValueError(
                 "BatchNorm1d in training needs at least 2 rows to have a variance, got input of "
                 f"shape {x.shape}; use another batch size, or eval()"
             )
-        normal, mean, variance, back = _normalised(xp, x.data, 0, self.eps)
+        normal, mean, variance, back = _normalised(xp, x.array, 0, self.eps)
         self._track(mean[0], variance[0] * (x.shape[0] / (x.shape[0] - 1)))
         return self._affine(x, normal, back)
 
     def _track(self, mean: Any, variance: Any) -> None:
         for running, new in ((self.running_mean, mean), (self.running_var, variance)):
-            write(running, running.data * (1 - self.momentum) + new * self.momentum)
-        write(self.num_batches_tracked, self.num_batches_tracked.data + 1)
+            write(running, running.array * (1 - self.momentum) + new * self.momentum)
+        write(self.num_batches_tracked, self.num_batches_tracked.array + 1)
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -230,7 +230,7 @@ class LayerNorm(_Normalisation):
                 f"LayerNorm expects input of shape (..., {self.normalized_shape}), got {x.shape}"
             )
         self._check(x, self.weight)
-        normal, _, _, back = _normalised(x.backend.xp, x.data, -1, self.eps)
+        normal, _, _, back = _normalised(x.backend.xp, x.array, -1, self.eps)
         return self._affine(x, normal, back)
 
     def config(self) -> dict[str, Any]:

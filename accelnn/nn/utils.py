@@ -45,11 +45,11 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> T
     for gradient in gradients[1:]:
         gradients[0]._other(gradient)  # raises if it is on another backend
     xp = backend.xp
-    total = xp.sqrt(sum(xp.sum(gradient.data * gradient.data) for gradient in gradients))
+    total = xp.sqrt(sum(xp.sum(gradient.array * gradient.array) for gradient in gradients))
     factor = xp.minimum(xp.divide(limit, total + 1e-6), 1.0)
     for gradient in gradients:
         if backend.in_place:
-            gradient.data *= factor
+            gradient.array *= factor
         else:
-            gradient.data = gradient.data * factor
+            gradient.array = gradient.array * factor
     return Tensor._of(total, backend)

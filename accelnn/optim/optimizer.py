@@ -67,10 +67,10 @@ class Optimizer:
 
     def _step_one(self, parameter: Parameter, scalars: Scalars) -> None:
         backend = parameter.backend
-        gradient, kept = parameter.grad.data, self.states(parameter)  # type: ignore[union-attr]
-        p, g, *states = storage(parameter.data, gradient, *kept)
+        gradient, kept = parameter.grad.array, self.states(parameter)  # type: ignore[union-attr]
+        p, g, *states = storage(parameter.array, gradient, *kept)
         if not backend.in_place:
-            parameter.data, *kept[:] = self.apply(backend, p, g, states, scalars)
+            parameter.array, *kept[:] = self.apply(backend, p, g, states, scalars)
             return
         held = (p, *states)
         p, *states = (  # kernels write C order only
@@ -86,7 +86,7 @@ class Optimizer:
         if id(parameter) not in self._states:
             zeros_like = parameter.backend.xp.zeros_like
             self._states[id(parameter)] = [
-                zeros_like(parameter.data) for _ in range(self.update().n_states)
+                zeros_like(parameter.array) for _ in range(self.update().n_states)
             ]
         return self._states[id(parameter)]
 

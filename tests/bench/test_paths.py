@@ -53,7 +53,7 @@ def test_accelnn_has_the_same_gradient(way: Any) -> None:
     model = relu_stack(widths, "numpy", "float64", bias=False)
     weights = random_weights(widths)
     for parameter, w in zip(model.parameters(), weights, strict=True):
-        parameter.data[...] = np.array(w).T
+        parameter.array[...] = np.array(w).T
     x, seed = [0.5, -1.0, 2.0], [1.0, -2.0, 3.0]
     model(Tensor([x], backend="numpy", dtype="float64")).backward(np.array([seed]))
     found = way(weights, paths.forward(weights, x), seed)

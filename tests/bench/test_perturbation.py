@@ -30,7 +30,7 @@ def test_central_differences_are_exact_on_a_parabola() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.inner = nn.Linear(1, 1, bias=False, dtype="float64", backend="numpy")
-            self.inner.weight.data[...] = 0.5
+            self.inner.weight.array[...] = 0.5
 
         def forward(self, x: Tensor) -> Tensor:
             return self.inner(x) ** 2

@@ -107,5 +107,5 @@ def train(
         total += program.run(0, n // 3, [rate] * (n // 3))
         total += program.run(n // 3, n, [rate / 2] * (n - n // 3))
     to_numpy = program.backend.to_numpy
-    weights = [to_numpy(p.data).copy() for layer in program.layers for p in layer.parameters()]
+    weights = [to_numpy(p.array).copy() for layer in program.layers for p in layer.parameters()]
     return Result(weights, total, program.predict(X))

@@ -93,5 +93,5 @@ def test_a_pickle_of_a_model(cupy: Any) -> None:
     accelnn.train(model, nn.CrossEntropyLoss(), adam, X, y, backend="cupy", input_scale=1 / 255)
     twin = pickled(model, cupy)
     for mine, other in zip(model.parameters(), twin.parameters(), strict=True):
-        assert type(other.data) is cupy.ndarray
-        np.testing.assert_array_equal(other.data.get(), mine.data.get())
+        assert type(other.array) is cupy.ndarray
+        np.testing.assert_array_equal(other.array.get(), mine.array.get())

@@ -230,7 +230,7 @@ def epochs(made: Program, rows: int, count: int = 2) -> Result:
         made.start_epoch(rng.permutation(rows))
         total += made.run(0, made.n_batches, [0.005] * made.n_batches)
     to_numpy = made.backend.to_numpy
-    weights = [to_numpy(p.data).copy() for layer in made.layers for p in layer.parameters()]
+    weights = [to_numpy(p.array).copy() for layer in made.layers for p in layer.parameters()]
     return Result(weights, total, made.predict(X))
 
 

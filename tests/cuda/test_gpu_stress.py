@@ -168,7 +168,7 @@ def test_memory_goes_back(
         del mine
         if end == "close":
             made.close()
-            weights = sum(p.data.nbytes for layer in made.layers for p in layer.parameters())
+            weights = sum(p.array.nbytes for layer in made.layers for p in layer.parameters())
             # The model keeps its parameters, Adam its two states; CuPy rounds up to 512 bytes.
             assert used(cupy) - before <= 3 * weights + 2 * 512
 

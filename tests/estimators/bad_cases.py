@@ -284,7 +284,7 @@ IN_THE_MIDDLE = [
     Case("rate of one argument", C(learning_rate=lambda epoch: 1.0), {}, "takes 1 pos", TypeError),
     Case("loss raises", R(loss=raising), {}, "of my own", LookupError),
     Case("loss is a number", R(loss=lambda p, t: 3.0), {}, "a float, expected a Tensor", TypeError),
-    Case("loss is an array", R(loss=lambda p, t: p.data), {}, "a ndarray, expected a", TypeError),
+    Case("loss is an array", R(loss=lambda p, t: p.array), {}, "a ndarray, expected a", TypeError),
     Case(
         "loss per output", R(loss=lambda p, t: p - t), {}, r"shape \(24, 1\) for 24 rows; expected"
     ),

@@ -63,11 +63,11 @@ def test_distribution(name: str, make: Any) -> None:
 def test_a_tensor_and_an_array_get_the_same(backend: Backend, name: str) -> None:
     fill = SPREAD[name][0]
     layer = nn.Linear(4, 3, dtype="float64", backend=backend)
-    w, held = layer.weight, layer.weight.data
+    w, held = layer.weight, layer.weight.array
     accelnn.manual_seed(7)
     assert fill(w) is w
-    assert w.data is held  # written through, to the memory of a program
-    assert w.data.T.flags.c_contiguous
+    assert w.array is held  # written through, to the memory of a program
+    assert w.array.T.flags.c_contiguous
     array = np.empty((3, 4))
     accelnn.manual_seed(7)
     assert fill(array) is array

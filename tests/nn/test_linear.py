@@ -29,7 +29,7 @@ def test_golden_without_bias(backend: Backend) -> None:
     layer = linear(golden.inputs["W"], None, backend)
     golden.check("y", layer(golden.tensor("x", backend)))
     assert layer.bias is None
-    assert sum(p.data.size for p in layer.parameters()) == golden.expected["n_params"]
+    assert sum(p.array.size for p in layer.parameters()) == golden.expected["n_params"]
 
 
 def test_golden_batch(backend: Backend) -> None:
@@ -95,8 +95,8 @@ def test_layout_of_the_weight_changes_no_value(
         Parameter(backend.asarray(np.asfortranarray(w)), backend=backend),
         Parameter(w, backend=backend),
     ]
-    weights[0].data[...] = backend.asarray(w)
-    weights[3].data = backend.asarray(wide)[::2, ::2]
+    weights[0].array[...] = backend.asarray(w)
+    weights[3].array = backend.asarray(wide)[::2, ::2]
     for weight in weights:
         leaf = Tensor(x, True, backend=backend)
         y = F.linear(leaf, weight)
@@ -145,11 +145,11 @@ def test_strided_input_and_gradient(backend: Backend, rng: Any) -> None:
 def test_storage_is_c_ordered_and_input_first(backend: Backend) -> None:
     layer = nn.Linear(4, 3, backend=backend)
     assert layer.weight.shape == (3, 4)
-    assert layer.weight.data.T.flags.c_contiguous
+    assert layer.weight.array.T.flags.c_contiguous
     w = np.arange(12.0).reshape(4, 3)
     made = nn.Linear.from_storage(w, None, backend)
     assert (made.in_features, made.out_features, made.bias) == (4, 3, None)
-    assert made.weight.data.T.flags.c_contiguous
+    assert made.weight.array.T.flags.c_contiguous
     assert_close(made.weight.numpy(), w.T)
 
 

@@ -111,10 +111,10 @@ def test_state_round_trip(backend: Backend) -> None:
 def test_loading_writes_through(backend: Backend) -> None:
     layer = nn.Linear(2, 1, backend=backend)
     assert layer.bias is not None
-    w, b = layer.weight.data, layer.bias.data
+    w, b = layer.weight.array, layer.bias.array
     layer.load_state_dict({"weight": Tensor([[1.0, 2.0]]), "bias": [3]})
-    assert layer.weight.data is w
-    assert layer.bias.data is b
+    assert layer.weight.array is w
+    assert layer.bias.array is b
     assert (layer.weight.tolist(), layer.bias.tolist()) == ([[1.0, 2.0]], [3.0])
     assert str(layer.weight.dtype) == "float32"
 
@@ -157,7 +157,7 @@ def test_to_another_backend() -> None:
     assert [id(p) for p in net.parameters()] == ids  # an optimizer still holds them
     assert net.backend is get_backend("numba")
     assert all(p.grad is None for p in net.parameters())
-    assert net.first.weight.data.T.flags.c_contiguous
+    assert net.first.weight.array.T.flags.c_contiguous
     for name, value in net.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
     assert_close(net(x).numpy(), y.numpy(), length=2)
@@ -166,9 +166,9 @@ def test_to_another_backend() -> None:
 def test_to_where_it_is_changes_nothing() -> None:
     layer = nn.Linear(2, 1, backend="numpy")
     layer([[1.0, 2.0]]).sum().backward()
-    data, grad = layer.weight.data, layer.weight.grad
+    data, grad = layer.weight.array, layer.weight.grad
     layer.to("numpy")
-    assert layer.weight.data is data
+    assert layer.weight.array is data
     assert layer.weight.grad is grad
     with pytest.raises(ValueError, match="unknown backend 'nmpy'"):
         layer.to("nmpy")
@@ -197,10 +197,10 @@ def test_deepcopy_is_independent(backend: Backend) -> None:
     twin = deepcopy(net)
     assert twin.first is twin.again
     assert next(iter(twin.parameters())) is twin.scale
-    twin.scale.data[...] = 5
+    twin.scale.array[...] = 5
     assert net.scale.tolist() == [1.0, 2.0]
     assert twin.backend is backend
-    assert twin.first.weight.data.T.flags.c_contiguous
+    assert twin.first.weight.array.T.flags.c_contiguous
 
 
 def test_repr_nests() -> None:
@@ -213,7 +213,7 @@ def test_golden_parameter_count(name: str) -> None:
     golden = Golden(name)
     sizes = golden.inputs["layer_sizes"]
     model = nn.Sequential(*(nn.Linear(a, b) for a, b in pairwise(sizes)))
-    assert sum(p.data.size for p in model.parameters()) == golden.expected["total"]
+    assert sum(p.array.size for p in model.parameters()) == golden.expected["total"]
     shapes = [list(p.shape) for p in model.parameters()]
     expected = golden.expected.get("shapes") or golden.expected["W_shapes"]
     assert (shapes if "shapes" in golden.expected else shapes[::2]) == expected
@@ -223,7 +223,7 @@ def test_golden_mnist_parameters() -> None:
     golden = Golden("S0-G10")
     layers = [nn.Flatten(), nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU()]
     model = nn.Sequential(*layers, nn.Linear(512, 10))
-    per_module = [sum(p.data.size for p in layer.parameters()) for layer in model]
+    per_module = [sum(p.array.size for p in layer.parameters()) for layer in model]
     assert per_module == golden.expected["params_per_module"]
     assert sum(per_module) == golden.expected["total"]
 
@@ -266,9 +266,9 @@ def test_buffers_stand_behind_the_parameters_of_their_module() -> None:
 
 def test_loading_writes_into_buffers(backend: Backend) -> None:
     layer = Counting(backend)
-    held = layer.seen.data
+    held = layer.seen.array
     layer.load_state_dict(layer.state_dict() | {"seen": np.array(7), "norm.running_var": [9.0]})
-    assert layer.seen.data is held
+    assert layer.seen.array is held
     assert (layer.seen.item(), layer.norm.running_var.tolist()) == (7, [9.0])
     state = layer.state_dict()
     del state["seen"]

@@ -48,7 +48,7 @@ def test_in_place_also_of_a_linear(backend: Backend, rng: Any) -> None:
     layer = nn.Linear(3, 2, dtype="float64", backend=backend)
     layer(rng.normal(size=(5, 3))).sum().backward()
     held = [p.grad for p in layer.parameters()]
-    arrays = [grad.data for grad in held if grad is not None]
+    arrays = [grad.array for grad in held if grad is not None]
     before = clip_grad_norm_(layer.parameters(), 0.1).item()
     assert before > 0.1
     assert [p.grad for p in layer.parameters()] == held

@@ -57,11 +57,11 @@ def test_a_step_writes_in_place(backend: Backend, name: str) -> None:
     """Whoever holds the array, such as a program's buffer, sees the new values."""
     layer = nn.Linear(3, 2, backend=backend)
     optimizer = OPTIMIZERS[name](layer.parameters())
-    w = layer.weight.data
+    w = layer.weight.array
     before = layer.weight.numpy().copy()
     layer([[1.0, 2.0, 3.0]]).sum().backward()
     optimizer.step()
-    assert layer.weight.data is w
+    assert layer.weight.array is w
     assert not np.array_equal(layer.weight.numpy(), before)
 
 
@@ -117,9 +117,9 @@ def test_layout_changes_no_value(
     start, gradients = rng.normal(size=shape), rng.normal(size=(4, *shape))
     plain = path(name, Parameter(start, backend=backend), gradients)
     turned = nn.Linear(shape[1], shape[0], dtype="float64", backend=backend).weight
-    turned.data[...] = backend.asarray(start)
+    turned.array[...] = backend.asarray(start)
     assert_close(path(name, turned, gradients), plain)
-    turned.data[...] = backend.asarray(start)
+    turned.array[...] = backend.asarray(start)
     optimizer = OPTIMIZERS[name]([turned])
     for g in gradients:
         turned.grad = Tensor(np.asfortranarray(g), backend=backend)
@@ -133,8 +133,8 @@ def test_a_strided_parameter_is_written_to(backend: Backend, name: str, rng: Any
     plain = path(name, Parameter(start, backend=backend), gradients)
     wide = backend.zeros((6, 4), "float64")
     p = Parameter(start, backend=backend)
-    wide[::2, 1::2] = p.data
-    p.data = wide[::2, 1::2]
+    wide[::2, 1::2] = p.array
+    p.array = wide[::2, 1::2]
     assert_close(path(name, p, gradients), plain)
     expected = np.zeros((6, 4))
     expected[::2, 1::2] = plain
@@ -195,12 +195,12 @@ def test_states_survive_another_layout(
 
     def relay(p: Parameter, i: int) -> None:
         if i == 2:
-            p.data = backend.asarray(np.ascontiguousarray(p.numpy()))
+            p.array = backend.asarray(np.ascontiguousarray(p.numpy()))
 
     ends = []
     for change in (None, relay):
         weight = nn.Linear(shape[1], shape[0], dtype="float64", backend=backend).weight
-        weight.data[...] = backend.asarray(start)
+        weight.array[...] = backend.asarray(start)
         ends.append(path(name, weight, gradients, change))
     assert_close(ends[1], ends[0])
 

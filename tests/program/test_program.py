@@ -55,7 +55,7 @@ def test_replaced_parameter_makes_it_stale(backend: Backend, what: str) -> None:
         assert isinstance(other, nn.Linear)
         linear.weight = other.weight
     else:
-        linear.weight.data = backend.asarray(linear.weight.numpy().copy())
+        linear.weight.array = backend.asarray(linear.weight.numpy().copy())
     assert program.stale
 
 

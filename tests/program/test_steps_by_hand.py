@@ -83,7 +83,7 @@ def test_clipped_steps_are_those_of_the_formula(backend: Backend) -> None:
             g = g * min(1.0, LIMIT / norms[-1]) + decay * p.numpy()
             v *= 0.5
             v += lr / (step + 1) * g
-            p.data -= v
+            p.array -= v
     np.testing.assert_allclose(rule.norms, norms, rtol=1e-9)
     assert rule.seen == [(1 / 8, 1), (1 / 8, 2), (1 / 8, 3), (1 / 6, 4)]
     assert max(norms) > LIMIT > min(norms)  # some are clipped and some are not
