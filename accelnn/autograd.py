@@ -5,19 +5,33 @@ into the gradients of the inputs. ``backward`` visits the operations in reverse 
 and sums over the children of a node, so that branches are right by construction.
 """
 
+from importlib import import_module
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from accelnn.backends import Backend, resolve_backend
+from accelnn.conversions import Conversions
+from accelnn.devices import device as Device
+from accelnn.elementwise import Elementwise
 from accelnn.errors import GraphError
-from accelnn.graph import Node, topological_order
+from accelnn.exports import Exports
+from accelnn.exports import on_host as on_host
+from accelnn.graph import Node, gradients
 from accelnn.graph import record as record
+from accelnn.inplace import InPlace
+from accelnn.operand import is_float
 from accelnn.operators import Operators
+from accelnn.products import Products
+from accelnn.reductions import Reductions
+from accelnn.shaping import Shaping
 
 
-class Tensor(Operators):
+_new = object.__new__
+
+
+class Tensor(Operators, Elementwise, Products, Reductions, Shaping, InPlace, Conversions, Exports):
     """An n-dimensional array that remembers how it was computed.
 
     Parameters
@@ -81,7 +95,7 @@ class Tensor(Operators):
             self.array = self.backend.copy(
                 self.array
             )  # an optimizer writes here, not to the user's
-        if requires_grad and not _is_float(self.array):
+        if requires_grad and not is_float(self.array.dtype):
             raise TypeError(
                 f"only float32 and float64 tensors have gradients, got {self.array.dtype}; "
                 "pass dtype='float32' or leave requires_grad out"
@@ -91,12 +105,14 @@ class Tensor(Operators):
         self._node = None
         self._retain = False
 
-    @classmethod
-    def _of(cls, data: Any, backend: Backend) -> "Tensor":
+    @staticmethod
+    def _of(data: Any, backend: Backend) -> "Tensor":
         """Wrap an array of ``backend`` as it is."""
-        made = object.__new__(Tensor)
-        made.array, made.backend = data, backend
-        made.requires_grad, made.grad, made._node, made._retain = False, None, None, False
+        made: Tensor = _new(Tensor)
+        made.array = data
+        made.backend = backend
+        made.grad = made._node = None
+        made.requires_grad = made._retain = False
         return made
 
     # What it is -------------------------------------------------------------------------------
@@ -111,7 +127,8 @@ class Tensor(Operators):
         if isinstance(values, Tensor):
             self.array, self.backend = values.array, values.backend
         else:
-            self.array = self.backend.asarray(values)
+            kept = None if hasattr(values, "dtype") else self.array.dtype
+            self.array = self.backend.asarray(values, dtype=kept)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -129,6 +146,24 @@ class Tensor(Operators):
         return self.array.dtype
 
     @property
+    def device(self) -> Device:
+        """Where the elements are, in PyTorch's words: "cpu", "cuda" or "cuda:1"."""
+        kind, colon, number = self.backend.name.partition(":")
+        return Device(f"cuda{colon}{number}" if kind == "cupy" else "cpu")
+
+    def size(self, dim: int | None = None) -> Any:
+        """Return the shape, or the length of one axis."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self) -> int:
+        """Return the number of axes."""
+        return self.ndim
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        return int(self.array.size)
+
+    @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made it."""
         return self._node is None
@@ -143,38 +178,49 @@ class Tensor(Operators):
         state = (type(self), on_host(self), self.backend, self.requires_grad, self.grad)
         return _restored, state, getattr(self, "__dict__", None)
 
-    def __len__(self) -> int:
-        return int(self.array.shape[0])
-
-    def __repr__(self) -> str:
-        values = np.array2string(self.numpy(), separator=", ", prefix="Tensor(")
-        made = f", op={self._node.name}" if self._node else ""
-        wants = ", requires_grad=True" if self.requires_grad and not self._node else ""
-        return f"Tensor({values}, dtype={self.array.dtype}{made}{wants})"
-
-    def numpy(self) -> Any:
-        """Return the values as a NumPy array, without a copy where the memory allows it."""
-        return self.backend.to_numpy(self.array)
-
-    def item(self) -> Any:
-        """Return the only element as a Python number."""
-        return self.numpy().item()
-
-    def tolist(self) -> Any:
-        """Return nested Python lists."""
-        return self.numpy().tolist()
-
     def detach(self) -> "Tensor":
         """Return the same array outside the graph."""
         return Tensor._of(self.array, self.backend)
 
+    def clone(self) -> "Tensor":
+        """Return a copy with memory of its own, inside the graph."""
+        return record("clone", self.backend.copy(self.array), (self,), lambda g: (g,))
+
+    def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
+        """Let backward leave a gradient here from now on, or no longer; returns the tensor itself.
+
+        Raises
+        ------
+        TypeError
+            For a tensor of integers or bool.
+        GraphError
+            To end it for a tensor inside a graph; ``detach`` gives the same outside.
+        """
+        if requires_grad and not is_float(self.dtype):
+            raise TypeError(
+                f"only float32 and float64 tensors have gradients, got {self.dtype}; "
+                "convert it first, as x.float()"
+            )
+        if self._node is not None and not requires_grad:
+            raise GraphError(
+                f"a tensor inside a graph (made by {self._node.name}) requires a gradient as what "
+                "it was computed from does; detach() it instead"
+            )
+        self.requires_grad = requires_grad
+        return self
+
     def retain_grad(self) -> None:
         """Keep the gradient of a tensor inside the graph, too."""
+        if not self.requires_grad:
+            raise GraphError(
+                "retain_grad() of a tensor that needs no gradient: no tensor it was computed from "
+                "has requires_grad=True, or it was computed under no_grad()"
+            )
         self._retain = True
 
     # The way back -----------------------------------------------------------------------------
 
-    def backward(self, gradient: Any = None, *, retain_graph: bool = False) -> None:
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Add the gradients of this tensor to ``.grad`` of all it was computed from.
 
         Parameters
@@ -188,7 +234,8 @@ class Tensor(Operators):
         ------
         GraphError
             For a tensor that was not computed from any with ``requires_grad``, for one of several
-            elements without ``gradient``, and for a graph that was used up already.
+            elements without ``gradient``, for a graph that was used up already, and for one that
+            needs an array which was changed in place since.
         """
         if not self.requires_grad:
             raise GraphError(
@@ -196,32 +243,11 @@ class Tensor(Operators):
                 "requires_grad=True, or it was computed under no_grad()"
             )
         seed = self._seed(gradient)
-        order = topological_order(self)
-        for made in (t._node for t in order if t._node is not None):
-            if made.backward is None:  # found out before any gradient is written
-                raise GraphError(
-                    f"this graph was used up by an earlier backward pass (at {made.name}); compute "
-                    "the forward pass again or call backward(retain_graph=True) the first time"
-                )
-        grads: dict[int, Any] = {id(self): _own(seed, gradient, self)}
-        for tensor in reversed(order):
-            grad = grads.pop(id(tensor), None)
-            if grad is None:
-                continue
-            node = tensor._node
-            if node is None or tensor._retain:
+        for tensor, grad in gradients(self, seed, retain_graph=retain_graph):
+            if tensor._node is None or tensor._retain:
                 held = tensor.grad
                 total = grad if held is None else held.array + grad
                 tensor.grad = Tensor._of(total, tensor.backend)
-            if node is None or node.backward is None:
-                continue
-            for parent, part in zip(node.parents, node.backward(grad), strict=True):
-                if parent.requires_grad:
-                    before = grads.get(id(parent))
-                    total = _own(part, grad, parent) if before is None else before + part
-                    grads[id(parent)] = _in_dtype(total, parent)
-            if not retain_graph:
-                node.backward = None
 
     def _seed(self, gradient: Any) -> Any:
         if gradient is None:
@@ -249,10 +275,33 @@ class Tensor(Operators):
                     "in one operation; make both on the same one (use_backend, or backend=)"
                 )
             return other
-        if not isinstance(other, Real):
+        if type(other) is not float and not isinstance(other, Real):  # the first is quick
             return Tensor(other, backend=self.backend)
-        whole = isinstance(other, Integral) or _is_float(self.array)  # 0.5 is no integer
-        return Tensor(other, dtype=self.array.dtype if whole else None, backend=self.backend)
+        held = self.backend
+        return Tensor._of(held.asarray(other, self._dtype_beside(other)), held)
+
+    def _dtype_beside(self, number: Any) -> Any:
+        """Return the dtype of a number: this tensor's, unless it is of a lower kind."""
+        own = self.array.dtype
+        if self._floating() is self or isinstance(number, bool):
+            return own
+        if not isinstance(number, Integral):
+            return np.float32  # 0.5 is no integer
+        return np.int64 if "bool" in str(own) else own
+
+    def _pair(self, other: Any) -> "tuple[Tensor, Tensor]":
+        """Return both operands; beside floats, integers and bool are read as these."""
+        b = other if isinstance(other, Tensor) else None
+        if b is None or b.backend is not self.backend:
+            b = self._other(other)
+        a, left, right = self, self.array.dtype, b.array.dtype
+        if left == right:
+            return a, b
+        if is_float(left) and not is_float(right):
+            return a, b._cast(left)
+        if is_float(right) and not is_float(left):
+            return a._cast(right), b
+        return a, b
 
 
 class Parameter(Tensor):
@@ -271,17 +320,6 @@ class Parameter(Tensor):
         super().__init__(data, requires_grad, dtype=dtype, backend=backend)
 
 
-def on_host(tensor: Tensor) -> Any:
-    """Return the values as a NumPy array in their memory order, C or its transpose.
-
-    A Linear's weight is the transpose of its storage; some backends bring only C order back.
-    """
-    x, to_numpy = tensor.array, tensor.backend.to_numpy
-    flags = getattr(x, "flags", None)
-    turned = flags is not None and flags.f_contiguous and not flags.c_contiguous
-    return to_numpy(x.T).T if turned else to_numpy(x)
-
-
 def _restored(
     kind: type[Tensor], array: Any, backend: Backend, requires_grad: bool, grad: Tensor | None
 ) -> Tensor:
@@ -292,31 +330,8 @@ def _restored(
     return made
 
 
-def _own(grad: Any, source: Any, tensor: Tensor) -> Any:
-    """Return ``grad``, copied if it is to be kept in ``tensor.grad`` but lies in ``source``.
-
-    Sums, reshapes and the like pass their gradient on as it is; two ``.grad`` that share memory
-    would both change when one is clipped in place.
-    """
-    kept = tensor._node is None or tensor._retain
-    if not (kept and tensor.backend.in_place) or source is None:
-        return grad
-    xp, source = tensor.backend.xp, _array(source)
-    return xp.array(grad) if grad is source or xp.may_share_memory(grad, source) else grad
-
-
-def _in_dtype(grad: Any, tensor: Tensor) -> Any:
-    """Return ``grad`` in the dtype of ``tensor``, from which a wider operand made it differ."""
-    dtype = tensor.array.dtype
-    return grad if grad.dtype == dtype else tensor.backend.asarray(grad, dtype=dtype)
-
-
 def _array(x: Any) -> Any:
     return x.array if isinstance(x, Tensor) else x
-
-
-def _is_float(x: Any) -> bool:
-    return str(x.dtype).rpartition(".")[2] in ("float32", "float64")
 
 
 def _python_dtype(data: Any) -> Any:
@@ -328,3 +343,11 @@ def _python_dtype(data: Any) -> Any:
             "rows of different lengths are a common cause"
         )
     return np.float32 if kind.kind == "f" else kind
+
+
+def __getattr__(name: str) -> Any:
+    """Return what PyTorch has in ``torch.autograd``, from its own module here, on first use."""
+    if name in ("grad", "functional"):  # functional.jacobian, vjp and jvp
+        derivatives = import_module("accelnn.derivatives")
+        return derivatives if name == "functional" else derivatives.grad
+    raise AttributeError(f"module 'accelnn.autograd' has no attribute {name!r}")

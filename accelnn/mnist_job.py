@@ -14,7 +14,7 @@ from accelnn.checking import check_precision
 from accelnn.datasets import Dataset, load_default
 from accelnn.errors import BackendUnavailable
 from accelnn.history import Callback, Epoch, History
-from accelnn.nn.init import manual_seed
+from accelnn.seeding import manual_seed
 from accelnn.training import train
 
 _RATES = {"sgd": 0.1, "adam": 0.001}

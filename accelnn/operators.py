@@ -1,92 +1,141 @@
-"""What can be computed with a Tensor: its operators and methods, each with its way back.
+"""What is written with a sign: arithmetic, comparisons and logic, each with its way back.
 
-Here are the operations that any array library has. Those with kernels, of layers and losses, are in
-``nn/functional.py``.
+Operands broadcast as in NumPy, and the gradient of one is summed over the axes along which it was
+repeated. A way back holds only the arrays that it reads: an operand that needs no gradient costs
+nothing, and one that only its shape matters of may be changed in place before the backward pass.
 """
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from accelnn.backends import Backend
-from accelnn.graph import record, unbroadcast
+from accelnn.errors import GraphError
+from accelnn.graph import record, recording, unbroadcast
+from accelnn.operand import Operand, is_float
 
 if TYPE_CHECKING:
     from accelnn.autograd import Tensor
 
 
-class Operators:
-    """Base of ``Tensor``, which brings the array, its backend and ``_other``."""
+class Operators(Operand):
+    """Base of ``Tensor``: the operators of Python but for ``@`` and ``[]``."""
 
     __slots__ = ()
-
-    if TYPE_CHECKING:
-        array: Any
-        backend: Backend
-
-        @property
-        def shape(self) -> tuple[int, ...]:
-            """Lengths of the axes."""
-
-        @property
-        def ndim(self) -> int:
-            """Number of axes."""
-
-        def _other(self, other: Any) -> Tensor: ...
-
-        @classmethod
-        def _of(cls, data: Any, backend: Backend) -> Tensor: ...
 
     # Arithmetic -------------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> "Tensor":
-        a, b = self, self._other(other)
+        a, b = self._pair(other)
+        x, y = a.array, b.array
+        if x.shape == y.shape:
+            return record("add", x + y, (a, b), _to_both)
+        to_a, to_b = a.requires_grad and x.shape, b.requires_grad and y.shape
 
         def backward(g: Any) -> tuple[Any, Any]:
-            return unbroadcast(g, a.shape), unbroadcast(g, b.shape)
+            return (
+                None if to_a is False else unbroadcast(g, to_a),
+                None if to_b is False else unbroadcast(g, to_b),
+            )
 
-        return record("add", a.array + b.array, (a, b), backward)
+        return record("add", x + y, (a, b), backward)
 
     def __sub__(self, other: Any) -> "Tensor":
-        a, b = self, self._other(other)
+        a, b = self._pair(other)
+        x, y = a.array, b.array
+        if x.shape == y.shape:
+            return record("sub", x - y, (a, b), _to_both_turned)
+        to_a, to_b = a.requires_grad and x.shape, b.requires_grad and y.shape
 
         def backward(g: Any) -> tuple[Any, Any]:
-            return unbroadcast(g, a.shape), unbroadcast(-g, b.shape)
+            return (
+                None if to_a is False else unbroadcast(g, to_a),
+                None if to_b is False else unbroadcast(-g, to_b),
+            )
 
-        return record("sub", a.array - b.array, (a, b), backward)
+        return record("sub", x - y, (a, b), backward)
 
     def __mul__(self, other: Any) -> "Tensor":
-        a, b = self, self._other(other)
+        a, b = self._pair(other)
+        x, y = a.array, b.array
+        product = x * y
+        to_a, to_b = a.requires_grad and x.shape, b.requires_grad and y.shape
+        x, y = (None if to_b is False else x), (None if to_a is False else y)
 
         def backward(g: Any) -> tuple[Any, Any]:
-            return unbroadcast(g * b.array, a.shape), unbroadcast(g * a.array, b.shape)
+            return (
+                None if to_a is False else unbroadcast(g * y, to_a),
+                None if to_b is False else unbroadcast(g * x, to_b),
+            )
 
-        return record("mul", a.array * b.array, (a, b), backward)
+        return record("mul", product, (a, b), backward)
 
     def __truediv__(self, other: Any) -> "Tensor":
-        a, b = self, self._other(other)
+        a, b = self._pair(other)
+        a, b = a._floating(), b._floating()
+        x, y = a.array, b.array
+        ratio = x / y
+        to_a, to_b = a.requires_grad and x.shape, b.requires_grad and y.shape
+        x = None if to_b is False else x
 
         def backward(g: Any) -> tuple[Any, Any]:
-            by_b = g / b.array
-            return unbroadcast(by_b, a.shape), unbroadcast(-by_b * a.array / b.array, b.shape)
+            by_y = g / y
+            return (
+                None if to_a is False else unbroadcast(by_y, to_a),
+                None if to_b is False else unbroadcast(-by_y * x / y, to_b),
+            )
 
-        return record("div", a.array / b.array, (a, b), backward)
+        return record("div", ratio, (a, b), backward)
 
-    def __pow__(self, exponent: float) -> "Tensor":
-        if not isinstance(exponent, int | float | np.integer | np.floating):
-            raise TypeError(f"the exponent must be a number, got {type(exponent).__name__}")
-        x = self
-        exponent = exponent if isinstance(exponent, int) else float(exponent)
+    def __floordiv__(self, other: Any) -> "Tensor":
+        a, b = self._pair(other)
+        if recording.get() and (a.requires_grad or b.requires_grad):
+            raise GraphError(
+                "// has no derivative; detach() the operands, or compute it under no_grad()"
+            )
+        return a._of(a.array // b.array, a.backend)
+
+    def __pow__(self, exponent: Any) -> "Tensor":
+        if not isinstance(exponent, Real):
+            return self._power(exponent)
+        whole = isinstance(exponent, int)
+        exponent = exponent if whole else float(exponent)
+        x = self if whole else self._floating()
+        array = x.array
 
         def backward(g: Any) -> tuple[Any]:
             if exponent == 0:  # also where x = 0, whose -1st power is infinite
                 return (g * 0.0,)
-            return (g * exponent * x.array ** (exponent - 1),)
+            return (g * exponent * array ** (exponent - 1),)
 
-        return record("pow", x.array**exponent, (x,), backward)
+        return record("pow", array**exponent, (x,), backward)
+
+    def _power(self, exponent: Any) -> "Tensor":
+        """``aᵇ`` with the slopes ``b aᵇ⁻¹`` and ``aᵇ ln a``; PyTorch's 0 where those have no value.
+
+        That is the first where b = 0, and the second where a = 0 and b ≥ 0.
+        """
+        a, b = self._pair(exponent)
+        x, y, xp = a.array, b.array, a.backend.xp
+        power = x**y
+        to_a, to_b = a.requires_grad and x.shape, b.requires_grad and y.shape
+
+        def backward(g: Any) -> tuple[Any, Any]:
+            left = right = None
+            if to_a is not False:
+                below = xp.where(y == 0, xp.ones_like(y), y) - 1
+                left = unbroadcast(g * y * x**below, to_a)
+            if to_b is not False:
+                flat = (x == 0) & (y >= 0)
+                slope = power * xp.log(xp.where(flat, xp.ones_like(x), x))
+                right = unbroadcast(g * slope, to_b)
+            return left, right
+
+        return record("pow", power, (a, b), backward)
 
     def __neg__(self) -> "Tensor":
         return record("neg", -self.array, (self,), lambda g: (-g,))
+
+    def __pos__(self) -> Any:
+        return self
 
     def __radd__(self, other: Any) -> "Tensor":
         return self._other(other) + self
@@ -100,169 +149,88 @@ class Operators:
     def __rtruediv__(self, other: Any) -> "Tensor":
         return self._other(other) / self
 
-    def __rmatmul__(self, other: Any) -> "Tensor":
-        return self._other(other) @ self
+    def __rfloordiv__(self, other: Any) -> "Tensor":
+        return self._other(other) // self
 
-    def __matmul__(self, other: Any) -> "Tensor":
-        a, b = self, self._other(other)
-        if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
-            raise ValueError(f"@ expects (n, k) @ (k, m), got {a.shape} @ {b.shape}")
-        matmul = a.backend.matmul
+    def __rpow__(self, other: Any) -> "Tensor":
+        return self._other(other)._power(self)
 
-        def backward(g: Any) -> tuple[Any, Any]:
-            return matmul(g, b.array, tb=True), matmul(a.array, g, ta=True)
+    # Comparisons and logic, which have no gradient --------------------------------------------
 
-        return record("matmul", matmul(a.array, b.array), (a, b), backward)
+    #: ``==`` compares elements, as in PyTorch; in sets and dictionaries a tensor is itself.
+    __hash__ = object.__hash__
 
-    def exp(self) -> "Tensor":
-        """``eˣ``, element by element."""
-        y = self.backend.xp.exp(self.array)
-        return record("exp", y, (self,), lambda g: (g * y,))
+    def __eq__(self, other: Any) -> Any:
+        return self._compared("equal", other)
 
-    def log(self) -> "Tensor":
-        """Natural logarithm, element by element."""
-        x = self.array
-        return record("log", self.backend.xp.log(x), (self,), lambda g: (g / x,))
-
-    def sqrt(self) -> "Tensor":
-        """``√x``, element by element; the slope at 0 is infinite."""
-        y = self.backend.xp.sqrt(self.array)
-        return record("sqrt", y, (self,), lambda g: (g * 0.5 / y,))
-
-    def abs(self) -> "Tensor":
-        """``|x|``, element by element; the slope at 0 is 0."""
-        x, xp = self.array, self.backend.xp
-        return record("abs", xp.abs(x), (self,), lambda g: (g * xp.sign(x),))
-
-    def __abs__(self) -> "Tensor":
-        return self.abs()
-
-    # Choice -----------------------------------------------------------------------------------
+    def __ne__(self, other: Any) -> Any:
+        return self._compared("not_equal", other)
 
     def __lt__(self, other: Any) -> "Tensor":
-        return self._compared("less", other)
+        return self._ordered("less", other)
 
     def __le__(self, other: Any) -> "Tensor":
-        return self._compared("less_equal", other)
+        return self._ordered("less_equal", other)
 
     def __gt__(self, other: Any) -> "Tensor":
-        return self._compared("greater", other)
+        return self._ordered("greater", other)
 
     def __ge__(self, other: Any) -> "Tensor":
-        return self._compared("greater_equal", other)
+        return self._ordered("greater_equal", other)
 
-    def _compared(self, name: str, other: Any) -> "Tensor":
-        """Return booleans, which have no gradient."""
+    def eq(self, other: Any) -> "Tensor":
+        """Return where the elements are equal, as ``==`` does."""
+        return self._ordered("equal", other)
+
+    def ne(self, other: Any) -> "Tensor":
+        """Return where the elements differ, as ``!=`` does."""
+        return self._ordered("not_equal", other)
+
+    def _compared(self, name: str, other: Any) -> Any:
+        """Compare with what holds numbers; a tensor never equals None, a string and so on."""
+        if other is None or isinstance(other, str | bytes):
+            return NotImplemented
+        return self._ordered(name, other)
+
+    def _ordered(self, name: str, other: Any) -> "Tensor":
+        """Return booleans."""
         b = self._other(other)
         return b._of(getattr(self.backend.xp, name)(self.array, b.array), self.backend)
 
-    def maximum(self, other: Any) -> "Tensor":
-        """Return the larger element of the two; equal ones share the gradient, as in PyTorch."""
-        return self._extreme("maximum", "less", other)
+    def __and__(self, other: Any) -> "Tensor":
+        return self._bits("bitwise_and", "&", other)
 
-    def minimum(self, other: Any) -> "Tensor":
-        """Return the smaller element of the two; equal ones share the gradient, as in PyTorch."""
-        return self._extreme("minimum", "greater", other)
+    def __or__(self, other: Any) -> "Tensor":
+        return self._bits("bitwise_or", "|", other)
 
-    def _extreme(self, name: str, loses: str, other: Any) -> "Tensor":
-        a, b, xp = self, self._other(other), self.backend.xp
-        beaten = getattr(xp, loses)
+    def __xor__(self, other: Any) -> "Tensor":
+        return self._bits("bitwise_xor", "^", other)
 
-        def backward(g: Any) -> tuple[Any, Any]:
-            shared = xp.where(a.array == b.array, g * 0.5, g)
-            nothing = xp.zeros_like(g)
-            to_a = xp.where(beaten(a.array, b.array), nothing, shared)
-            to_b = xp.where(beaten(b.array, a.array), nothing, shared)
-            return unbroadcast(to_a, a.shape), unbroadcast(to_b, b.shape)
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
-        return record(name, getattr(xp, name)(a.array, b.array), (a, b), backward)
+    def __invert__(self) -> "Tensor":
+        """Not, of bool; all bits turned, of integers."""
+        if is_float(self.dtype):
+            raise TypeError(f"~ takes a tensor of bool or integers, got {self.dtype}")
+        return self._of(self.backend.xp.invert(self.array), self.backend)
 
-    def clip(self, low: float | None = None, high: float | None = None) -> "Tensor":
-        """Return the nearest number from ``low`` to ``high``; the slope outside is 0.
+    def _bits(self, name: str, sign: str, other: Any) -> "Tensor":
+        """Logic of bool, bits of integers; PyTorch has no others either."""
+        b = self._other(other)
+        for dtype in (self.dtype, b.dtype):
+            if is_float(dtype):
+                raise TypeError(
+                    f"{sign} takes tensors of bool or integers, got {dtype}; put comparisons in "
+                    f"brackets: (x > 0) {sign} (x < 1)"
+                )
+        return b._of(getattr(self.backend.xp, name)(self.array, b.array), self.backend)
 
-        Parameters
-        ----------
-        low, high : float, optional
-            None for no limit.
-        """
-        x, xp = self.array, self.backend.xp
 
-        def backward(g: Any) -> tuple[Any]:
-            nothing = xp.zeros_like(g)
-            g = g if low is None else xp.where(x < low, nothing, g)
-            return (g if high is None else xp.where(x > high, nothing, g),)
+def _to_both(g: Any) -> tuple[Any, Any]:
+    """Way back of a sum of equal shapes, which needs to remember nothing."""
+    return g, g
 
-        return record("clip", xp.clip(x, low, high), (self,), backward)
 
-    def where(self, condition: Any, other: Any) -> "Tensor":
-        """Return this element where ``condition`` is true, that of ``other`` elsewhere.
-
-        Parameters
-        ----------
-        condition : Tensor or array of bool
-        other : Tensor, array or number
-
-        Examples
-        --------
-        >>> from accelnn import Tensor
-        >>> x = Tensor([-2.0, 3.0])
-        >>> x.where(x > 0, 0.1 * x).tolist()
-        [-0.20000000298023224, 3.0]
-        """
-        a, b, xp = self, self._other(other), self.backend.xp
-        chosen = a._other(condition).array
-        if "bool" not in str(chosen.dtype):
-            raise TypeError(f"where expects a condition of bool, got {chosen.dtype}")
-
-        def backward(g: Any) -> tuple[Any, Any]:
-            nothing = xp.zeros_like(g)
-            to_a, to_b = xp.where(chosen, g, nothing), xp.where(chosen, nothing, g)
-            return unbroadcast(to_a, a.shape), unbroadcast(to_b, b.shape)
-
-        return record("where", xp.where(chosen, a.array, b.array), (a, b), backward)
-
-    # Sums -------------------------------------------------------------------------------------
-
-    def sum(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
-        """Sum over one axis, or over all."""
-        x, xp = self, self.backend.xp
-
-        def backward(g: Any) -> tuple[Any]:
-            if axis is not None and not keepdims:
-                g = xp.expand_dims(g, axis)
-            return (xp.broadcast_to(g, x.shape),)
-
-        return record("sum", xp.sum(x.array, axis=axis, keepdims=keepdims), (x,), backward)
-
-    def mean(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
-        """Mean over one axis, or over all."""
-        count = self.array.size if axis is None else self.shape[axis]
-        return self.sum(axis, keepdims) / count
-
-    # Shape ------------------------------------------------------------------------------------
-
-    def reshape(self, *shape: int | tuple[int, ...]) -> "Tensor":
-        """Return the same elements, in C order, in another shape."""
-        x, xp = self, self.backend.xp
-        new = shape[0] if shape and isinstance(shape[0], tuple) else shape
-        return record(
-            "reshape", xp.reshape(x.array, new), (x,), lambda g: (xp.reshape(g, x.shape),)
-        )
-
-    @property
-    def T(self) -> "Tensor":  # noqa: N802 - the field's name
-        """The transpose of a matrix."""
-        if self.ndim != 2:
-            raise ValueError(f".T is the transpose of a matrix, got shape {self.shape}")
-        return record("transpose", self.array.T, (self,), lambda g: (g.T,))
-
-    def __getitem__(self, index: Any) -> "Tensor":
-        x, xp = self, self.backend.xp
-        index = index.array if isinstance(index, Operators) else index
-
-        def backward(g: Any) -> tuple[Any]:
-            full = xp.zeros_like(x.array)
-            xp.add.at(full, index, g)  # an element taken twice gets both gradients
-            return (full,)
-
-        return record("getitem", x.array[index], (x,), backward)
+def _to_both_turned(g: Any) -> tuple[Any, Any]:
+    """Way back of a difference of equal shapes."""
+    return g, -g

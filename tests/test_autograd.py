@@ -12,7 +12,7 @@ from accelnn.backends import Backend
 from accelnn.errors import GraphError
 from accelnn.graph import topological_order
 from accelnn.nn import functional as F
-from tests.golden_graph import Golden
+from tests.golden.entries import Golden
 from tests.tolerances import assert_close
 
 #: Operators mean the same for Tensors and for arrays, so each is its own reference.
@@ -118,6 +118,17 @@ def test_two_backends_in_one_operation() -> None:
     for f in (*BINARY.values(), *products):
         with pytest.raises(TypeError, match="'numpy' and 'numba'"):
             f(a, b)
+
+
+def test_data_is_the_same_memory_and_can_be_replaced(backend: Backend) -> None:
+    w = leaf([1.0, 2.0], backend, "float32")
+    assert w.data.requires_grad is False
+    w.data[0] = 5
+    assert w.tolist() == [5, 2]
+    w.data = [[3.0], [4.0]]  # a list takes the dtype that was there
+    assert (w.tolist(), str(w.dtype), w.requires_grad) == ([[3], [4]], "float32", True)
+    w.data = leaf([7.0], backend).data
+    assert (w.tolist(), str(w.dtype)) == ([7], "float64")
 
 
 # The way back -------------------------------------------------------------------------------------
@@ -322,6 +333,19 @@ def test_gradients_share_no_memory(backend: Backend) -> None:
         t.grad.array *= 10
         assert_close(grad(t), np.array([10.0, 10.0]))
     assert_close(seed, np.ones(2))
+
+
+def test_one_array_for_two_inputs_is_copied(backend: Backend) -> None:
+    a, b = leaf([1.0], backend), leaf([2.0], backend)
+
+    def backward(g: Any) -> tuple[Any, Any]:
+        both = g * 3
+        return both, both
+
+    record("mine", a.array + b.array, (a, b), backward).backward()
+    assert a.grad is not None
+    a.grad.array[0] = 7
+    assert_close(grad(b), np.array([3.0]))
 
 
 def test_the_gradient_of_a_sum_can_be_written_to(backend: Backend) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from accelnn.autograd import Parameter, Tensor
 from accelnn.backends.plan import Update
+from accelnn.graph import changed
+from accelnn.nn.module import forget_gradient
 
 Scalars = tuple[float, float, float]
 
@@ -54,7 +56,7 @@ class Optimizer:
         raise NotImplementedError
 
     def apply(self, backend: Any, p: Any, g: Any, states: list[Any], scalars: Scalars) -> Any:
-        """Call the kernel; returns (p, *states)."""
+        """Call the kernel; returns ``(p, *states)``."""
         raise NotImplementedError
 
     def step(self) -> None:
@@ -80,6 +82,7 @@ class Optimizer:
         for old, new in zip(held, (p, *states), strict=True):
             if new is not old:
                 old[...] = new
+        changed(parameter.array)
 
     def states(self, parameter: Parameter) -> list[Any]:
         """Return the state arrays of a parameter, zeros at first, in its shape and memory order."""
@@ -90,10 +93,10 @@ class Optimizer:
             ]
         return self._states[id(parameter)]
 
-    def zero_grad(self) -> None:
-        """Forget all gradients: ``.grad`` becomes None."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients: ``.grad`` becomes None, or with False keeps its array, of zeros."""
         for parameter in self.parameters:
-            parameter.grad = None
+            forget_gradient(parameter, set_to_none)
 
     def __repr__(self) -> str:
         hidden = ("parameters", "t")
