@@ -14,19 +14,32 @@ from accelnn.backends.plan import Update
 from accelnn.errors import NotLowerable
 from accelnn.kernels import table as t
 
-#: Layer class -> its code and how to read its scalar. Exact classes: a subclass may compute
-#: something else.
-_CODES: dict[type, tuple[int, Callable[[Any], float]]] = {
-    nn.Linear: (t.LINEAR, lambda layer: 0.0),
-    nn.Dropout: (t.DROPOUT, lambda layer: layer.p),
-    nn.Identity: (t.IDENTITY, lambda layer: 0.0),
-    nn.Sigmoid: (t.SIGMOID, lambda layer: 0.0),
-    nn.Tanh: (t.TANH, lambda layer: 0.0),
-    nn.ReLU: (t.RELU, lambda layer: 0.0),
-    nn.LeakyReLU: (t.LEAKY_RELU, lambda layer: layer.negative_slope),
-    nn.ELU: (t.ELU, lambda layer: layer.alpha),
-    nn.Softmax: (t.SOFTMAX, lambda layer: 0.0),
-    nn.LogSoftmax: (t.LOG_SOFTMAX, lambda layer: 0.0),
+
+def _none(layer: Any) -> tuple[float, ...]:
+    return ()
+
+
+#: Layer class -> its code and how to read the numbers of its record. Exact classes: a subclass may
+#: compute something else. A Maxout is a Linear here, and then one record more.
+_CODES: dict[type, tuple[int, Callable[[Any], tuple[float, ...]]]] = {
+    nn.Linear: (t.LINEAR, _none),
+    nn.Maxout: (t.LINEAR, _none),
+    nn.Dropout: (t.DROPOUT, lambda layer: (layer.p,)),
+    nn.Identity: (t.IDENTITY, _none),
+    nn.Sigmoid: (t.SIGMOID, _none),
+    nn.Tanh: (t.TANH, _none),
+    nn.ReLU: (t.RELU, _none),
+    nn.LeakyReLU: (t.LEAKY_RELU, lambda layer: (layer.negative_slope,)),
+    nn.ELU: (t.ELU, lambda layer: (layer.alpha,)),
+    nn.Softmax: (t.SOFTMAX, _none),
+    nn.LogSoftmax: (t.LOG_SOFTMAX, _none),
+    nn.LogSigmoid: (t.LOG_SIGMOID, _none),
+    nn.Hardtanh: (t.HARDTANH, lambda layer: (layer.min_val, layer.max_val)),
+    nn.ReLU6: (t.HARDTANH, lambda layer: (0.0, 6.0)),
+    nn.GELU: (t.GELU, _none),
+    nn.SiLU: (t.SILU, _none),
+    nn.Sign: (t.STEP, lambda layer: (-1.0, layer.at_zero)),
+    nn.Step: (t.STEP, lambda layer: (0.0, layer.at_zero)),
 }
 _LOSSES: dict[type, int] = {
     nn.MSELoss: t.SQUARED_ERROR,
@@ -91,21 +104,37 @@ def flat_layers(model: nn.Module) -> list[nn.Module]:
         )
     if isinstance(model, nn.ELU) and model.alpha < 0:
         raise NotLowerable(f"ELU(alpha={model.alpha}) hides the sign of z in its output")
+    if isinstance(model, nn.Softmax | nn.LogSoftmax) and model.dim not in (-1, 1):
+        raise NotLowerable(f"{type(model).__name__}(dim={model.dim}) does not work along the rows")
     return [model]
+
+
+def _records(layer: nn.Module) -> list[tuple[int, tuple[float, ...]]]:
+    """Return the code and the numbers of each record that a layer of the closed set becomes."""
+    code, numbers = _CODES[type(layer)]
+    if isinstance(layer, nn.GELU) and layer.approximate == "tanh":
+        code = t.GELU_TANH
+    more = [(t.MAXOUT, (float(layer.pieces),))] if isinstance(layer, nn.Maxout) else []
+    return [(code, numbers(layer)), *more]
 
 
 def kernels_of(layer: nn.Module) -> list[str]:
     """Return the names of the kernels that a layer of the closed set runs, forward and back."""
-    code = _CODES[type(layer)][0]
-    if code == t.LINEAR:
-        bias = isinstance(layer, nn.Linear) and layer.bias is not None
-        return ["matmul", "add_bias", "sum_rows"] if bias else ["matmul"]
-    name = t.LAYERS[code]
-    return [name] if code == t.DROPOUT else [name, name + "_backward"]
+    found = []
+    for code, _ in _records(layer):
+        name = t.LAYERS[code]
+        if code == t.LINEAR:
+            bias = isinstance(layer, nn.Linear) and layer.bias is not None
+            found += ["matmul", "add_bias", "sum_rows"] if bias else ["matmul"]
+        else:
+            found += [name] if code == t.DROPOUT else [name, t.backward_of(code)]
+    return found
 
 
 def check_lowerable(model: nn.Module, loss: Any, optimizer: Any) -> list[nn.Module]:
     """Return the layers of a stack that a program can train, or raise ``NotLowerable``."""
+    if any(module.has_hooks for module in model.modules()):
+        raise NotLowerable("a layer has hooks, which a program would pass by")
     layers = flat_layers(model)
     linears = [layer for layer in layers if isinstance(layer, nn.Linear)]
     if not linears:
@@ -149,27 +178,30 @@ def row_loss(loss: nn.Loss, layers: list[nn.Module]) -> RowLoss:
 def layer_table(layers: list[nn.Module], n_in: int, batch_size: int) -> tuple[Any, int, int]:
     """Return (records, sum of the widths in the workspace, widest layer).
 
-    An activation behind a Linear overwrites it: no derivative needs z once the output is there.
-    Everything else gets a place of its own.
+    An activation behind a Linear overwrites it, unless its derivative needs z once the output is
+    there. Everything else gets a place of its own.
     """
-    table = np.zeros(len(layers), t.RECORD)
+    rows = [(layer, *record) for layer in layers for record in _records(layer)]
+    table = np.zeros(len(rows), t.RECORD)
     linears = [layer for layer in layers if isinstance(layer, nn.Linear)]
     weight, bias = 0, sum(lin.weight.array.size for lin in linears)
     width, widths, source, widest = n_in, n_in, 0, n_in
     before = -1
-    for record, layer in zip(table, layers, strict=True):
-        kind, scalar = _CODES[type(layer)]
-        record["kind"], record["scalar"], record["bias"] = kind, scalar(layer), -1
+    for record, (layer, kind, numbers) in zip(table, rows, strict=True):
+        record["kind"], record["bias"] = kind, -1
+        record["scalar"], record["second"] = (*numbers, 0.0, 0.0)[:2]
         record["n_in"], record["source"] = width, source
-        if isinstance(layer, nn.Linear):
-            record["weight"], width = weight, layer.out_features
+        if kind == t.LINEAR and isinstance(layer, nn.Linear):
+            record["weight"], width = weight, layer.weight.shape[0]
             weight += layer.weight.array.size
             if layer.bias is not None:
                 record["bias"] = bias
                 bias += layer.bias.array.size
+        if isinstance(layer, nn.Maxout) and kind == t.MAXOUT:
+            width = layer.out_features
         if isinstance(layer, nn.Dropout):
             record["seed"], record["call"] = layer.seed, layer.call
-        if kind in (t.LINEAR, t.DROPOUT) or before != t.LINEAR:
+        if kind in (t.LINEAR, t.DROPOUT, *t.READS_Z) or before != t.LINEAR:
             source = widths * batch_size
             widths += width
         record["n_out"], record["target"] = width, source

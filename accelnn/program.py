@@ -371,9 +371,10 @@ class Program:
         return self.plan
 
     def _count_dropouts(self) -> None:
-        for record, layer in zip(self.plan.table, self.layers, strict=True):
-            if isinstance(layer, nn.Dropout):
-                layer.call = int(record["call"])
+        layers = [layer for layer in self.layers if isinstance(layer, nn.Dropout)]
+        records = self.plan.table[self.plan.table["kind"] == t.DROPOUT]
+        for record, layer in zip(records, layers, strict=True):
+            layer.call = int(record["call"])
 
 
 def lower(

@@ -5,6 +5,7 @@ and their arguments; the arrays are the parameters. Nothing in it says which bac
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ _LAYERS: dict[str, type[nn.Module]] = {
     layer.__name__: layer
     for layer in (
         nn.Linear,
+        nn.Maxout,
         nn.Dropout,
         nn.Flatten,
         nn.Identity,
@@ -29,15 +31,23 @@ _LAYERS: dict[str, type[nn.Module]] = {
         nn.ELU,
         nn.Softmax,
         nn.LogSoftmax,
+        nn.LogSigmoid,
+        nn.Hardtanh,
+        nn.ReLU6,
+        nn.GELU,
+        nn.SiLU,
+        nn.Sign,
+        nn.Step,
         nn.BatchNorm1d,
         nn.LayerNorm,
     )
 }
-#: Layer with arrays -> one of them, and the arguments that are its shape.
-_SIZED = {
-    "Linear": ("weight", ("out_features", "in_features")),
-    "BatchNorm1d": ("running_mean", ("num_features",)),
-    "LayerNorm": ("weight", ("normalized_shape",)),
+#: Layer with arrays -> one of them, and its shape by the layer's arguments.
+_SIZED: dict[str, tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
+    "Linear": ("weight", lambda a: (a["out_features"], a["in_features"])),
+    "Maxout": ("weight", lambda a: (a["out_features"] * a["pieces"], a["in_features"])),
+    "BatchNorm1d": ("running_mean", lambda a: (a["num_features"],)),
+    "LayerNorm": ("weight", lambda a: (a["normalized_shape"],)),
 }
 _ESTIMATORS = (
     "MLPClassifier",
@@ -151,8 +161,8 @@ def _build(described: dict[str, Any], arrays: dict[str, Any], prefix: str = "") 
     arguments = dict(described["arguments"])
     if described["layer"] in _SIZED:
         arguments["backend"] = "numpy"
-        array, sizes = _SIZED[described["layer"]]
-        shape = tuple(arguments[size] for size in sizes)
+        array, shape_by = _SIZED[described["layer"]]
+        shape = shape_by(arguments)
         if arrays[f"{prefix}{array}"].shape != shape:  # before so much memory is asked for
             raise DataError(f"the array {prefix}{array} has not the shape {shape} of its layer")
     return _LAYERS[described["layer"]](**arguments)

@@ -42,6 +42,9 @@ STREAMING = (
 SCALARS: dict[str, dict[str, Any]] = {
     "leaky_relu": {"slope": 0.01},
     "elu": {"alpha": 1.0},
+    "hardtanh": {"low": -1.0, "high": 1.0},
+    "step": {"low": -1.0, "at_zero": 1.0},
+    "maxout": {"pieces": 2},
     "dropout": {"p": 0.5, "seed": 1, "call": 2},
     "sgd": {"lr": 1e-3, "decay": 0.0},
     "momentum": {"mu": 0.9, "a": 1.0, "b": 1e-3, "nesterov": False, "decay": 0.0},
@@ -128,7 +131,7 @@ def arguments(kernel: str, sizes: Sizes) -> tuple[list[Any], dict[str, Any]]:
         given = [normal(rows, sizes.outputs), targets(forward, rows, sizes.outputs, rng)]
         weights = [np.full(rows, 1 / rows, np.float32)]
         return (weights if kernel != forward else []) + given, {}
-    z = normal(rows, sizes.width)
+    z = normal(rows, sizes.width * scalars.get("pieces", 1))
     if kernel == forward:
         return [z], scalars
     read = z if kernel.endswith("_z") else load("reference")[forward](z, **scalars)

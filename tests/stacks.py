@@ -21,6 +21,17 @@ HIDDEN: dict[str, Callable[[], list[nn.Module]]] = {
     "identity": lambda: [nn.Identity()],
     "dropout": lambda: [nn.Tanh(), nn.Dropout(0.3, seed=11)],
     "two in a row": lambda: [nn.Tanh(), nn.Sigmoid()],
+    "log_sigmoid": lambda: [nn.LogSigmoid()],
+    "hardtanh": lambda: [nn.Hardtanh(-0.4, 0.6)],
+    "relu6": lambda: [nn.ReLU6()],
+    "gelu": lambda: [nn.GELU()],
+    "gelu_tanh": lambda: [nn.GELU("tanh")],
+    "silu": lambda: [nn.SiLU()],
+    "step": lambda: [nn.Step(0.5)],
+    "sign": lambda: [nn.Sign()],
+    "gelu, dropout": lambda: [nn.GELU(), nn.Dropout(0.3, seed=11)],
+    "dropout, silu": lambda: [nn.Dropout(0.3, seed=11), nn.SiLU()],
+    "three that read z": lambda: [nn.SiLU(), nn.GELU(), nn.GELU("tanh"), nn.Tanh()],
 }
 
 OPTIMIZERS: dict[str, Callable[[Any], optim.Optimizer]] = {

@@ -99,6 +99,20 @@ class Backend:
     softmax_backward: Kernel
     log_softmax: Kernel
     log_softmax_backward: Kernel
+    log_sigmoid: Kernel
+    log_sigmoid_backward: Kernel
+    hardtanh: Kernel
+    hardtanh_backward: Kernel
+    gelu: Kernel
+    gelu_backward_z: Kernel
+    gelu_tanh: Kernel
+    gelu_tanh_backward_z: Kernel
+    silu: Kernel
+    silu_backward_z: Kernel
+    step: Kernel
+    step_backward: Kernel
+    maxout: Kernel
+    maxout_backward_z: Kernel
     squared_error: Kernel
     squared_error_backward: Kernel
     binary_cross_entropy: Kernel
@@ -281,7 +295,7 @@ def _unpickled(name: str) -> Backend:
 
 def to_host(x: Any) -> Any:
     """Return ``x`` as something NumPy can read; arrays of other libraries without a copy."""
-    if isinstance(x, np.ndarray) or not hasattr(x, "__dlpack__"):
+    if isinstance(x, np.ndarray | float) or not hasattr(x, "__dlpack__"):
         return x
     return np.from_dlpack(x) if on_gpu(x) is None else x.get() if hasattr(x, "get") else x
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 #: Weights that are squared at a time: they stay in a cache.
 _BLOCK = 1 << 15
-#: Codes of the activations -> name of the scalar their kernels take, if any.
-_SCALAR = {t.LEAKY_RELU: "slope", t.ELU: "alpha"}
 
 
 class _Layer(NamedTuple):
@@ -164,7 +162,11 @@ def _make_views(backend: "Backend", plan: Plan, rows: int) -> _Views:
         elif kind == t.DROPOUT:
             layer = _dropout(backend, r, x, y, delta)
         else:
-            layer = _activation(backend, kind, float(r["scalar"][0]), x, y, delta)
+            here = delta
+            if kind == t.MAXOUT:  # whose gradient is wider than that of its output
+                ping = 1 - ping
+                delta = view(plan.deltas[ping], 0, rows, n_in)
+            layer = _activation(backend, r[0], x, y, here, delta)
         layer = layer if i >= first_linear else layer._replace(backward=None)
         layers.append(_named(plan, int(r["target"][0]), layer))
     weights = backend.empty((rows,), plan.params.dtype)
@@ -203,16 +205,17 @@ def _linear(backend: "Backend", arrays: Any, weights: Any, biases: Any) -> _Laye
     return _Layer(forward, backward)
 
 
-def _activation(backend: "Backend", kind: int, scalar: float, x: Any, y: Any, dy: Any) -> _Layer:
-    how = {_SCALAR[kind]: scalar} if kind in _SCALAR else {}
+def _activation(backend: "Backend", record: Any, x: Any, y: Any, dy: Any, dx: Any) -> _Layer:
+    kind, how = int(record["kind"]), t.numbers_of(record)
     run = partial(getattr(backend, t.LAYERS[kind]), **how)
-    run_backward = partial(getattr(backend, t.LAYERS[kind] + "_backward"), **how)
+    run_backward = partial(getattr(backend, t.backward_of(kind)), **how)
+    read = x if kind in t.READS_Z else y
 
     def forward(_training: bool) -> None:
         run(x, out=y)
 
     def backward() -> None:
-        run_backward(dy, y, out=dy)
+        run_backward(dy, read, out=dx)
 
     return _Layer(forward, backward)
 

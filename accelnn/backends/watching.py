@@ -126,7 +126,7 @@ class Log:
         """Return what is known of a call but its time."""
         here = self.here
         shapes = tuple([x.shape for x in arguments])
-        flags, dtype = (how.get("ta"), how.get("tb")), arguments[0].dtype
+        flags, dtype = (how.get("ta"), how.get("tb"), how.get("pieces")), arguments[0].dtype
         key = (backend, kernel, here.layer, flags, shapes, dtype)
         found = here.calls.get(key)
         if found is None:
@@ -175,7 +175,7 @@ class Log:
 def _described(backend: str, kernel: str, layer: str, arguments: Any, how: Any) -> Call:
     """Return a new total, and the declared cost of one call."""
     given = [Shaped(*x.shape) for x in arguments]
-    flags = {name: how[name] for name in ("ta", "tb") if name in how}
+    flags = {name: value for name, value in how.items() if name != "out"}
     cost = _reference()[kernel].cost(*given, **flags)
     dtype = str(arguments[0].dtype).rpartition(".")[2]
     size = {"float64": 8, "int64": 8, "uint8": 1}.get(dtype, 4)

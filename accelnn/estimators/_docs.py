@@ -10,7 +10,7 @@ _Class = TypeVar("_Class", bound=type)
 PARAMETERS = """
 hidden_layer_sizes : array-like of int or int
     Neurons of each hidden layer; ``()`` is a linear model.
-activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "elu"} or list of them
+activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu"} or list
     Of the hidden layers, or of each of them.
 solver : {"lbfgs", "sgd", "adam", "adamw", "rmsprop"}
     The first three are scikit-learn's. "adamw" is Adam with ``weight_decay``; "rmsprop" takes

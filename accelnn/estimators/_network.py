@@ -22,6 +22,8 @@ ACTIVATIONS: dict[str, tuple[type[nn.Module], str, dict[str, float]]] = {
     "relu": (nn.ReLU, "relu", {}),
     "leaky_relu": (nn.LeakyReLU, "leaky_relu", {"slope": 0.01}),
     "elu": (nn.ELU, "elu", {"alpha": 1.0}),
+    "gelu": (nn.GELU, "gelu", {}),
+    "silu": (nn.SiLU, "silu", {}),
 }
 NORMALIZATIONS: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 

@@ -71,8 +71,112 @@ class ELU(Module):
         return {"alpha": self.alpha}
 
 
-class _AlongLastAxis(Module):
-    """Holds ``dim``, which must name the last axis."""
+class LogSigmoid(Module):
+    """``a = log σ(z)``, which neither overflows nor cancels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return F.logsigmoid(x)
+
+
+class Hardtanh(Module):
+    """``a = z`` between ``min_val`` and ``max_val``, these outside; derivative 0 at both ends.
+
+    Raises
+    ------
+    ValueError
+        If ``min_val`` is not below ``max_val``.
+    """
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+        super().__init__()
+        self.min_val, self.max_val = F.checked_ends(min_val, max_val)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return F.hardtanh(x, self.min_val, self.max_val)
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"min_val": self.min_val, "max_val": self.max_val}
+
+
+class ReLU6(Module):
+    """``a = min(max(z, 0), 6)``; derivative 0 at 0 and 6."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return F.relu6(x)
+
+
+class GELU(Module):
+    """``a = z Φ(z)`` with the normal distribution's Φ (Hendrycks & Gimpel 2016, arXiv:1606.08415).
+
+    Parameters
+    ----------
+    approximate : {"none", "tanh"}
+        "tanh" takes the paper's ``½ (1 + tanh √(2/π) (z + 0.044715 z³))`` for Φ.
+    """
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = F.checked_approximation(approximate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return F.gelu(x, self.approximate)
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"approximate": self.approximate}
+
+
+class SiLU(Module):
+    """``a = z σ(z)``, also called swish (Elfwing et al. 2017, arXiv:1702.03118)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return F.silu(x)
+
+
+class _Jump(Module):
+    """Holds ``at_zero``, the value at 0."""
+
+    def __init__(self, at_zero: float = 1) -> None:
+        super().__init__()
+        self.at_zero = float(at_zero)
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"at_zero": self.at_zero}
+
+
+class Sign(_Jump):
+    """``a = 1`` above 0, -1 below, ``at_zero`` at 0: the output of a perceptron with labels ±1.
+
+    Its derivative is 0, so nothing before it learns by gradients. A perceptron learns by its own
+    rule, which looks at the mistakes: ``accelnn.Perceptron``. PyTorch's ``sign`` has 0 at 0.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return F.sign(x, self.at_zero)
+
+
+class Step(_Jump):
+    """``a = 1`` above 0, 0 below, ``at_zero`` at 0: the output of a perceptron with labels 0 and 1.
+
+    Its derivative is 0, so nothing before it learns by gradients. A perceptron learns by its own
+    rule, which looks at the mistakes: ``accelnn.Perceptron``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return F.step(x, self.at_zero)
+
+
+class _AlongAnAxis(Module):
+    """Holds ``dim``."""
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
@@ -83,17 +187,17 @@ class _AlongLastAxis(Module):
         return {"dim": self.dim}
 
 
-class Softmax(_AlongLastAxis):
-    """``aⱼ = exp zⱼ / Σₖ exp zₖ`` along the last axis."""
+class Softmax(_AlongAnAxis):
+    """``aⱼ = exp zⱼ / Σₖ exp zₖ`` along the axis ``dim``."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, m)."""
+        """Any shape with at least one axis."""
         return F.softmax(x, self.dim)
 
 
-class LogSoftmax(_AlongLastAxis):
-    """Logarithm of softmax along the last axis."""
+class LogSoftmax(_AlongAnAxis):
+    """Logarithm of softmax along the axis ``dim``."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, m)."""
+        """Any shape with at least one axis."""
         return F.log_softmax(x, self.dim)

@@ -1,8 +1,10 @@
 """Layers and losses as functions: each is a pair of kernels of the tensor's backend."""
 
-from typing import Any
+import math
+from typing import Any, SupportsIndex
 
 from accelnn.autograd import Tensor, record
+from accelnn.nn.loss_functions import binary_cross_entropy as binary_cross_entropy
 from accelnn.nn.loss_functions import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
 )
@@ -36,25 +38,29 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         If the dtypes or backends differ.
     """
     _check_linear(x, weight, bias)
-    be = x.backend
-    n_out, n_in = weight.shape
+    be, rows, shape = x.backend, x.array, x.array.shape
+    n_out, n_in = weight.array.shape
     w, flipped = c_ordered(weight.array)
-    rows = be.xp.reshape(x.array, (-1, n_in)) if n_in else x.array
+    flat = len(shape) == 2
+    if not flat and n_in:
+        rows = be.xp.reshape(rows, (-1, n_in))
     y = be.matmul(rows, w, tb=flipped)
     if bias is not None:
         y = be.add_bias(y, bias.array, out=y) if be.in_place else be.add_bias(y, bias.array)
 
-    def backward(dy: Any) -> list[Any]:
-        dy = be.xp.reshape(dy, (rows.shape[0], n_out))
-        dx = be.matmul(dy, w, tb=not flipped) if x.requires_grad else None
-        grads = [
-            None if dx is None else be.xp.reshape(dx, x.shape),
-            be.matmul(rows, dy, ta=True).T if weight.requires_grad else None,
-        ]
-        return grads if bias is None else [*grads, be.sum_rows(dy)]
+    n, biased = rows.shape[0], bias is not None
+    rows = rows if weight.requires_grad else None  # a way back holds only what it reads
+    w = w if x.requires_grad else None
 
-    parents = (x, weight) if bias is None else (x, weight, bias)
-    return record("linear", be.xp.reshape(y, (*x.shape[:-1], n_out)), parents, backward)
+    def backward(dy: Any) -> tuple[Any, ...]:
+        dy = dy if flat else be.xp.reshape(dy, (n, n_out))
+        dx = None if w is None else be.matmul(dy, w, tb=not flipped)
+        dx = dx if flat or dx is None else be.xp.reshape(dx, shape)
+        dw = None if rows is None else be.matmul(rows, dy, ta=True).T
+        return (dx, dw, be.sum_rows(dy)) if biased else (dx, dw)
+
+    y = y if flat else be.xp.reshape(y, (*shape[:-1], n_out))
+    return record("linear", y, (x, weight) if bias is None else (x, weight, bias), backward)
 
 
 def c_ordered(w: Any) -> tuple[Any, bool]:
@@ -69,24 +75,27 @@ def c_ordered(w: Any) -> tuple[Any, bool]:
 
 
 def _check_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    n_out, n_in = weight.shape
-    if x.ndim == 0 or x.shape[-1] != n_in:
+    n_out, n_in = weight.array.shape
+    shape, dtype, backend = x.array.shape, x.array.dtype, x.backend
+    if not shape or shape[-1] != n_in:
         raise ValueError(
             f"Linear expects input of shape (..., {n_in}) for its weight of shape {weight.shape}, "
             f"got {x.shape}"
         )
-    if bias is not None and bias.shape != (n_out,):
+    if bias is not None and tuple(bias.array.shape) != (n_out,):
         raise ValueError(
             f"Linear expects a bias of shape ({n_out},) for its weight of shape {weight.shape}, "
             f"got {bias.shape}; a column would be added to every row: use bias.reshape({n_out})"
         )
     for name, other in (("weight", weight), ("bias", bias)):
-        if other is not None and other.dtype != x.dtype:
+        if other is None:
+            continue
+        if other.array.dtype != dtype:
             raise TypeError(
                 f"Linear got input of {x.dtype} for a {name} of {other.dtype}; convert the input, "
                 "or create the layer with dtype="
             )
-        if other is not None and other.backend is not x.backend:
+        if other.backend is not backend:
             raise TypeError(
                 f"Linear's {name} is on backend {other.backend.name!r}, its input on "
                 f"{x.backend.name!r}; use Tensor(x, backend=...) or model.to(...)"
@@ -137,24 +146,118 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     return _from_input("elu", "elu_backward_z", x, alpha=alpha)
 
 
+def logsigmoid(x: Tensor) -> Tensor:
+    """``log 1 / (1 + e⁻ˣ)``, any shape."""
+    return _from_output("log_sigmoid", x)
+
+
+def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """``x`` between the two, the nearer of them outside, any shape; derivative 0 at both ends."""
+    low, high = checked_ends(min_val, max_val)
+    return _from_output("hardtanh", x, low=low, high=high)
+
+
+def relu6(x: Tensor) -> Tensor:
+    """``min(max(x, 0), 6)``, any shape; the derivative at 0 and 6 is 0."""
+    return _from_output("hardtanh", x, low=0.0, high=6.0)
+
+
+def gelu(x: Tensor, approximate: str = "none") -> Tensor:
+    """``x Φ(x)``, any shape; with "tanh" Φ is ``½ (1 + tanh √(2/π) (x + 0.044715 x³))``."""
+    name = "gelu" if checked_approximation(approximate) == "none" else "gelu_tanh"
+    return _from_input(name, name + "_backward_z", x)
+
+
+def silu(x: Tensor) -> Tensor:
+    """``x / (1 + e⁻ˣ)``, any shape."""
+    return _from_input("silu", "silu_backward_z", x)
+
+
+def sign(x: Tensor, at_zero: float = 1) -> Tensor:
+    """1 above 0, -1 below, ``at_zero`` at 0, any shape; the derivative is 0."""
+    return _from_output("step", x, low=-1.0, at_zero=float(at_zero))
+
+
+def step(x: Tensor, at_zero: float = 1) -> Tensor:
+    """1 above 0, 0 below, ``at_zero`` at 0, any shape; the derivative is 0."""
+    return _from_output("step", x, low=0.0, at_zero=float(at_zero))
+
+
+def maxout(x: Tensor, pieces: int = 2) -> Tensor:
+    """The largest of each ``pieces`` neighbours, (..., m · pieces) -> (..., m).
+
+    Raises
+    ------
+    ValueError
+        If the last axis cannot be cut so.
+    """
+    k = checked_pieces(pieces)
+    if x.ndim == 0 or x.shape[-1] % k:
+        raise ValueError(
+            f"maxout of {k} pieces needs a last axis that is a multiple of {k}, got shape {x.shape}"
+        )
+    if x.ndim == 2:
+        return _from_input("maxout", "maxout_backward_z", x, pieces=k)
+    # counted, since -1 would not tell how many rows there are where there are no columns
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    a = _from_input("maxout", "maxout_backward_z", rows, pieces=k)
+    return a.reshape(*x.shape[:-1], x.shape[-1] // k)
+
+
+def checked_ends(min_val: float, max_val: float) -> tuple[float, float]:
+    """Return both as floats, or raise ValueError where the first is not below the second."""
+    if not min_val < max_val:
+        raise ValueError(f"min_val must be below max_val, got {min_val!r} and {max_val!r}")
+    return float(min_val), float(max_val)
+
+
+def checked_approximation(approximate: str) -> str:
+    """Return the name of a GELU, or raise ValueError."""
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"approximate must be 'none' or 'tanh', got {approximate!r}")
+    return approximate
+
+
+def checked_pieces(pieces: int) -> int:
+    """Return how many pieces a maxout unit has, or raise ValueError."""
+    if not isinstance(pieces, SupportsIndex) or pieces < 1:
+        raise ValueError(f"pieces must be an integer of at least 1, got {pieces!r}")
+    return int(pieces)
+
+
 def softmax(x: Tensor, dim: int = -1) -> Tensor:
-    """``exp(x) / Σ exp(x)`` along the last axis, (n, m)."""
-    return _rows("softmax", x, dim)
+    """``exp(x) / Σ exp(x)`` along the axis ``dim``."""
+    return _along("softmax", x, dim)
 
 
 def log_softmax(x: Tensor, dim: int = -1) -> Tensor:
-    """Logarithm of softmax along the last axis, (n, m)."""
-    return _rows("log_softmax", x, dim)
+    """Logarithm of softmax along the axis ``dim``."""
+    return _along("log_softmax", x, dim)
 
 
-def _rows(name: str, x: Tensor, dim: int) -> Tensor:
-    if dim not in (-1, x.ndim - 1) or x.ndim == 0:
+def _along(name: str, x: Tensor, dim: int) -> Tensor:
+    """Apply a kernel of rows along any axis: it is made the last one, and the others the rows."""
+    if not -x.ndim <= dim < x.ndim:
         raise ValueError(
-            f"{name} works along the last axis of a tensor, got dim={dim} for shape {x.shape}"
+            f"{name} needs dim from {-x.ndim} to {x.ndim - 1} for shape {x.shape}, got {dim}"
+            if x.ndim
+            else f"{name} needs a tensor with an axis, got shape ()"
         )
-    if x.ndim == 2:
+    if x.ndim == 2 and dim in (-1, 1):
         return _from_output(name, x)
-    return _from_output(name, x.reshape(-1, x.shape[-1])).reshape(x.shape)
+    forward, backward = getattr(x.backend, name), getattr(x.backend, name + "_backward")
+    xp = x.backend.xp
+    others = [n for axis, n in enumerate(x.shape) if axis != dim % x.ndim]
+    size = x.shape[dim]
+
+    def as_rows(array: Any) -> Any:
+        return xp.reshape(xp.moveaxis(array, dim, -1), (math.prod(others), size))
+
+    def as_it_was(rows: Any) -> Any:
+        return xp.moveaxis(xp.reshape(rows, (*others, size)), -1, dim)
+
+    a = forward(as_rows(x.array))
+    return record(name, as_it_was(a), (x,), lambda da: (as_it_was(backward(as_rows(da), a)),))
 
 
 def flatten(x: Tensor) -> Tensor:

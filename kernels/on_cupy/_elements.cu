@@ -1,10 +1,13 @@
 // What happens to each element between two products: a chain of activations and dropouts.
 
-// One link. Its result is kept at `a`, which the derivative reads.
+// One link. Its result is kept at `a`, which the derivative reads; some read z instead, which the
+// link before has kept.
 struct Element {
     int64 kind;        // of kernels/table.py: an activation, dropout or identity
-    double scalar;     // slope of leaky_relu, alpha of elu, 1 / (1 - p) of dropout
+    double scalar;     // the numbers of an activation; 1 / (1 - p) of dropout
+    double second;
     REAL* a;           // (rows, columns)
+    const REAL* z;     // likewise
     uint64 threshold;  // dropout: words below are dropped
     uint64 seed;
     uint64 call;  // less the steps that Range.calls counts
@@ -24,6 +27,12 @@ __device__ inline REAL forward(const Element& link, uint64 calls, int64 e, REAL 
         case RELU: return relu(z);
         case LEAKY_RELU: return leaky_relu(z, (REAL)link.scalar);
         case ELU: return elu(z, (REAL)link.scalar);
+        case LOG_SIGMOID: return log_sigmoid(z);
+        case HARDTANH: return hardtanh(z, (REAL)link.scalar, (REAL)link.second);
+        case GELU: return gelu(z);
+        case GELU_TANH: return gelu_tanh(z);
+        case SILU: return silu(z);
+        case STEP: return step(z, (REAL)link.scalar, (REAL)link.second);
         default: return z;
     }
 }
@@ -36,6 +45,13 @@ __device__ inline REAL backward(const Element& link, uint64 calls, int64 e, REAL
         case RELU: return relu_backward(da, link.a[e]);
         case LEAKY_RELU: return leaky_relu_backward(da, link.a[e], (REAL)link.scalar);
         case ELU: return elu_backward(da, link.a[e], (REAL)link.scalar);
+        case LOG_SIGMOID: return log_sigmoid_backward(da, link.a[e]);
+        case HARDTANH:
+            return hardtanh_backward(da, link.a[e], (REAL)link.scalar, (REAL)link.second);
+        case GELU: return gelu_backward_z(da, link.z[e]);
+        case GELU_TANH: return gelu_tanh_backward_z(da, link.z[e]);
+        case SILU: return silu_backward_z(da, link.z[e]);
+        case STEP: return 0;
         default: return da;
     }
 }

@@ -2,9 +2,13 @@
 
 ::
 
-    Linear, ReLU, Dropout, Linear, Softmax, Tanh, Linear
-    └───────────────────┘  └────┘  └─────┘  └──┘  └────┘
-          product         product    row   elements product
+    Linear, ReLU, Dropout, Linear, Softmax, Tanh, Linear, GELU, Maxout
+    └───────────────────┘  └────┘  └─────┘  └──┘  └──────────┘  └────┘
+          product         product    row   elements product      row
+
+Maxout has other columns than its input, and so is a stage of its own rather than the end of a
+product. That costs a wait of all blocks each way; z (n, m · pieces) is read once more going
+forward, and the gradient (n, m) of the output is written and read once more coming back.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +18,7 @@ from accelnn.kernels import table as t
 
 #: As many links as the array ``chain`` of struct Task in program.cu holds.
 LINKS = 3
-_ROW_WISE = (t.SOFTMAX, t.LOG_SOFTMAX)
+_ROW_WISE = (t.SOFTMAX, t.LOG_SOFTMAX, t.MAXOUT)
 
 
 @dataclass
@@ -23,16 +27,18 @@ class Link:
 
     Attributes
     ----------
-    kind, scalar : of the record; dropout's scalar is what it multiplies by.
-    target : int
-        Offset of its output in the workspace.
+    kind, scalar, second : of the record; dropout's scalar is what it multiplies by.
+    source, target : int
+        Offsets of its input and its output in the workspace.
     threshold, seed, call : int
         Of dropout.
     """
 
     kind: int
     scalar: float
+    source: int
     target: int
+    second: float = 0.0
     threshold: int = 0
     seed: int = 0
     call: int = 0
@@ -40,7 +46,7 @@ class Link:
 
 @dataclass
 class Unit:
-    """A product with the links behind it, or links alone, or a row-wise layer.
+    """A product with the links behind it, or links alone, or a layer that works on whole rows.
 
     Attributes
     ----------
@@ -48,7 +54,7 @@ class Unit:
     n_in, n_out, source, target : of the record; ``target`` is where the product or row goes.
     weight, bias : offsets in the parameters; bias -1: none.
     links : list of Link
-    row : code of the row-wise layer.
+    row : the layer on whole rows, as a link.
     """
 
     kind: str
@@ -59,7 +65,7 @@ class Unit:
     weight: int = -1
     bias: int = -1
     links: list[Link] = field(default_factory=list)
-    row: int = t.IDENTITY
+    row: Link | None = None
 
 
 def units(table: Any, calls: Any, training: bool) -> list[Unit]:
@@ -72,22 +78,34 @@ def units(table: Any, calls: Any, training: bool) -> list[Unit]:
         if kind == t.LINEAR:
             found.append(Unit("product", *place, int(record["weight"]), int(record["bias"])))
         elif kind in _ROW_WISE:
-            found.append(Unit("row", *place, row=kind))
+            found.append(Unit("row", *place, row=_link(record, int(call), training)))
         else:
             if not found or found[-1].kind == "row" or len(found[-1].links) == LINKS:
                 found.append(Unit("elements", *place))
-            found[-1].links.append(_link(record, int(call), training))
-    for unit in found:  # no derivative needs z once there is an output of a link
+            unit = found[-1]
+            if unit.kind == "product" and not unit.links and kind in t.READS_Z:
+                unit.links.append(_keep(unit.target))
+            unit.links.append(_link(record, int(call), training))
+    for unit in found:
         if unit.kind == "product" and not unit.links:
-            unit.links.append(Link(t.IDENTITY, 0.0, unit.target))
+            unit.links.append(_keep(unit.target))
     return found
 
 
+def _keep(target: int) -> Link:
+    """Return the link that keeps a product's z where no other link overwrites it.
+
+    Else it is not kept: most derivatives need no z once there is an output.
+    """
+    return Link(t.IDENTITY, 0.0, target, target)
+
+
 def _link(record: Any, call: int, training: bool) -> Link:
-    kind, scalar, target = int(record["kind"]), float(record["scalar"]), int(record["target"])
+    kind, scalar, second = int(record["kind"]), float(record["scalar"]), float(record["second"])
+    place = int(record["source"]), int(record["target"])
     if kind != t.DROPOUT:
-        return Link(kind, scalar, target)
+        return Link(kind, scalar, *place, second)
     if not training:
-        return Link(t.IDENTITY, 0.0, target)
+        return Link(t.IDENTITY, 0.0, *place)
     scale = 1 / (1 - scalar) if scalar < 1 else 0.0
-    return Link(kind, scale, target, int(scalar * 2**32), int(record["seed"]), call)
+    return Link(kind, scale, *place, second, int(scalar * 2**32), int(record["seed"]), call)

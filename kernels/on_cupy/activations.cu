@@ -73,6 +73,83 @@ extern "C" __global__ void elu_backward_z_REAL(
     if (i < n) out[i] = da[i] * (z[i] > 0 ? 1 : alpha * exp(z[i]));
 }
 
+extern "C" __global__ void log_sigmoid_REAL(const REAL* z, REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = log_sigmoid(z[i]);
+}
+
+extern "C" __global__ void log_sigmoid_backward_REAL(
+    const REAL* da, const REAL* a, REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = log_sigmoid_backward(da[i], a[i]);
+}
+
+extern "C" __global__ void hardtanh_REAL(const REAL* z, REAL low, REAL high, REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = hardtanh(z[i], low, high);
+}
+
+extern "C" __global__ void hardtanh_backward_REAL(
+    const REAL* da, const REAL* a, REAL low, REAL high, REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = hardtanh_backward(da[i], a[i], low, high);
+}
+
+extern "C" __global__ void gelu_REAL(const REAL* z, REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = gelu(z[i]);
+}
+
+extern "C" __global__ void gelu_backward_z_REAL(const REAL* da, const REAL* z, REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = gelu_backward_z(da[i], z[i]);
+}
+
+extern "C" __global__ void gelu_tanh_REAL(const REAL* z, REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = gelu_tanh(z[i]);
+}
+
+extern "C" __global__ void gelu_tanh_backward_z_REAL(
+    const REAL* da, const REAL* z, REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = gelu_tanh_backward_z(da[i], z[i]);
+}
+
+extern "C" __global__ void silu_REAL(const REAL* z, REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = silu(z[i]);
+}
+
+extern "C" __global__ void silu_backward_z_REAL(const REAL* da, const REAL* z, REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = silu_backward_z(da[i], z[i]);
+}
+
+extern "C" __global__ void step_REAL(const REAL* z, REAL low, REAL at_zero, REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = step(z[i], low, at_zero);
+}
+
+// Nothing depends on z, but where it jumps.
+extern "C" __global__ void step_backward_REAL(REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = 0;
+}
+
+// n counts units, and each has so many neighbouring numbers of z.
+
+extern "C" __global__ void maxout_REAL(const REAL* z, int64 pieces, REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) out[i] = maxout(z + i * pieces, pieces);
+}
+
+extern "C" __global__ void maxout_backward_z_REAL(
+    const REAL* da, const REAL* z, int64 pieces, REAL* out, int64 n) {
+    int64 i = position();
+    if (i < n) maxout_backward_z(da[i], z + i * pieces, out + i * pieces, pieces);
+}
+
 // Row-wise kernels: a block computes one row of m numbers.
 
 extern "C" __global__ void softmax_REAL(const REAL* z, REAL* out, int64 m) {

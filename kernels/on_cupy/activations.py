@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from accelnn.kernels.on_cupy._launch import each, per_row, plain, ready
+from accelnn.kernels.on_cupy._launch import each, namespace, per_row, plain, ready
 
 
 def identity(z: Any, *, out: Any = None) -> Any:
@@ -107,6 +107,106 @@ def elu_backward_z(da: Any, z: Any, *, alpha: float, out: Any = None) -> Any:
     """``dz = da · (1 if z > 0 else α eᶻ)``; reads z, valid for any α."""
     out = ready(z, out)
     each("elu_backward_z", z, plain(da), plain(z), alpha, out)
+    return out
+
+
+def log_sigmoid(z: Any, *, out: Any = None) -> Any:
+    """``a = log σ(z) = min(z, 0) - log(1 + e^-|z|)``."""
+    out = ready(z, out)
+    each("log_sigmoid", z, plain(z), out)
+    return out
+
+
+def log_sigmoid_backward(da: Any, a: Any, *, out: Any = None) -> Any:
+    """``dz = da · (1 - eᵃ)``; reads the output."""
+    out = ready(a, out)
+    each("log_sigmoid_backward", a, plain(da), plain(a), out)
+    return out
+
+
+def hardtanh(z: Any, *, low: float, high: float, out: Any = None) -> Any:
+    """``a = min(max(z, low), high)``, NaN kept."""
+    out = ready(z, out)
+    each("hardtanh", z, plain(z), low, high, out)
+    return out
+
+
+def hardtanh_backward(da: Any, a: Any, *, low: float, high: float, out: Any = None) -> Any:
+    """``dz = da · 1[low < a < high]``; reads the output or z."""
+    out = ready(a, out)
+    each("hardtanh_backward", a, plain(da), plain(a), low, high, out)
+    return out
+
+
+def gelu(z: Any, *, out: Any = None) -> Any:
+    """``a = z Φ(z)``, Φ being the distribution function of the normal distribution."""
+    out = ready(z, out)
+    each("gelu", z, plain(z), out)
+    return out
+
+
+def gelu_backward_z(da: Any, z: Any, *, out: Any = None) -> Any:
+    """``dz = da · (Φ(z) + z φ(z))``, φ being the density; reads z."""
+    out = ready(z, out)
+    each("gelu_backward_z", z, plain(da), plain(z), out)
+    return out
+
+
+def gelu_tanh(z: Any, *, out: Any = None) -> Any:
+    """``a = ½ z (1 + tanh u) = z σ(2u)``, ``u = √(2/π) (z + 0.044715 z³)``."""
+    out = ready(z, out)
+    each("gelu_tanh", z, plain(z), out)
+    return out
+
+
+def gelu_tanh_backward_z(da: Any, z: Any, *, out: Any = None) -> Any:
+    """``dz = da · (σ(2u) + z σ(2u) (1 - σ(2u)) 2u')``; reads z."""
+    out = ready(z, out)
+    each("gelu_tanh_backward_z", z, plain(da), plain(z), out)
+    return out
+
+
+def silu(z: Any, *, out: Any = None) -> Any:
+    """``a = z σ(z)``."""
+    out = ready(z, out)
+    each("silu", z, plain(z), out)
+    return out
+
+
+def silu_backward_z(da: Any, z: Any, *, out: Any = None) -> Any:
+    """``dz = da · σ(z) (1 + z (1 - σ(z)))``; reads z."""
+    out = ready(z, out)
+    each("silu_backward_z", z, plain(da), plain(z), out)
+    return out
+
+
+def step(z: Any, *, low: float, at_zero: float, out: Any = None) -> Any:
+    """``a = 1`` where z > 0, ``low`` where z < 0, ``at_zero`` where z = 0, NaN kept."""
+    out = ready(z, out)
+    each("step", z, plain(z), low, at_zero, out)
+    return out
+
+
+def step_backward(da: Any, a: Any, *, low: float, at_zero: float, out: Any = None) -> Any:
+    """``dz = 0``."""
+    out = ready(a, out)
+    each("step_backward", a, out)
+    return out
+
+
+def maxout(z: Any, *, pieces: int, out: Any = None) -> Any:
+    """``a[i, j] = max z[i, j·pieces ... (j+1)·pieces - 1]``, NaN kept."""
+    n, m = z.shape
+    if out is None:
+        out = namespace().empty((n, m // pieces), z.dtype)
+    each("maxout", out, plain(z), pieces, out)
+    return out
+
+
+def maxout_backward_z(da: Any, z: Any, *, pieces: int, out: Any = None) -> Any:
+    """``dz = da`` at the first maximum of each unit's pieces, else 0; reads z."""
+    out = ready(z, out)
+    each("maxout_backward_z", da, plain(da), plain(z), pieces, out)
     return out
 
 

@@ -280,18 +280,35 @@ struct Work {
             }
     }
 
-    // A row of a softmax among the layers.
+    // A row of a softmax or maxout among the layers: x (rows, inner) to y (rows, columns).
     __device__ void row_forward() const {
-        int64 row = tile * t.columns;
-        if (t.chain[0].kind == SOFTMAX) softmax(t.x + row, t.y + row, t.columns);
-        else log_softmax(t.x + row, t.y + row, t.columns);
+        const REAL* z = t.x + tile * t.inner;
+        REAL* a = t.y + tile * t.columns;
+        switch (t.chain[0].kind) {
+            case SOFTMAX: softmax(z, a, t.columns); break;
+            case LOG_SOFTMAX: log_softmax(z, a, t.columns); break;
+            default: {
+                const int64 pieces = (int64)t.chain[0].scalar;
+                for (int64 j = threadIdx.x; j < t.columns; j += BLOCK)
+                    a[j] = maxout(z + j * pieces, pieces);
+            }
+        }
     }
 
+    // dy (rows, columns) to dx (rows, inner), in place but for maxout
     __device__ void row_backward() const {
-        int64 row = tile * t.columns;
-        if (t.chain[0].kind == SOFTMAX)
-            softmax_backward(t.dy + row, t.y + row, t.dx + row, t.columns);
-        else log_softmax_backward(t.dy + row, t.y + row, t.dx + row, t.columns);
+        const REAL *da = t.dy + tile * t.columns, *a = t.y + tile * t.columns;
+        REAL* dz = t.dx + tile * t.inner;
+        switch (t.chain[0].kind) {
+            case SOFTMAX: softmax_backward(da, a, dz, t.columns); break;
+            case LOG_SOFTMAX: log_softmax_backward(da, a, dz, t.columns); break;
+            default: {
+                const REAL* z = t.x + tile * t.inner;
+                const int64 pieces = (int64)t.chain[0].scalar;
+                for (int64 j = threadIdx.x; j < t.columns; j += BLOCK)
+                    maxout_backward_z(da[j], z + j * pieces, dz + j * pieces, pieces);
+            }
+        }
     }
 
     template <class T>

@@ -112,7 +112,7 @@ class Recorder:
     def _forward(self, found: list[Unit]) -> None:
         if found and (found[0].kind == "row" or (found[0].kind == "product" and self.library)):
             n_in = found[0].n_in  # these cannot read the data through the order
-            gather = Unit("elements", n_in, n_in, 0, 0, links=[Link(t.IDENTITY, 0.0, 0)])
+            gather = Unit("elements", n_in, n_in, 0, 0, links=[Link(t.IDENTITY, 0.0, 0, 0)])
             self._stage(self._elements(gather, from_data=True))
         for i, unit in enumerate(found):
             if unit.kind == "row":
@@ -146,14 +146,13 @@ class Recorder:
             if not below:
                 self._stage(*waiting)
                 return
-            at, d = self._descend(found, at - 1, 1, chained=True), 1
+            at, d = self._descend(found, at - 1, 1, waiting, chained=True)
         else:
             self._stage(self._loss(found[-1]))
-            at = self._descend(found, at, d, chained=False)
+            at, d = self._descend(found, at, d, waiting, chained=False)
         while at > lowest:
-            waiting = self._through(found, at, d, waiting)
-            d = (d + 1) % 3
-            at = self._descend(found, at - 1, d, chained=not self.library)
+            waiting, d = self._through(found, at, d, waiting), (d + 1) % 3
+            at, d = self._descend(found, at - 1, d, waiting, chained=not self.library)
         self._stage(*self._gradients(found[at], d), *waiting)
 
     def _through(self, found: list[Unit], at: int, d: int, waiting: list[Any]) -> list[Any]:
@@ -171,22 +170,31 @@ class Recorder:
         )
         return self._gradients(unit, d)
 
-    def _descend(self, found: list[Unit], at: int, d: int, chained: bool) -> int:
-        """Take the gradient of unit ``at``'s output down to the next product; return which.
+    def _descend(
+        self, found: list[Unit], at: int, d: int, waiting: list[Any], chained: bool
+    ) -> tuple[int, int]:
+        """Take the gradient of unit ``at``'s output in deltas[d] down to the next product.
 
-        ``chained``: the links of unit ``at`` have been gone through already.
+        Returns which product that is, and which row of the deltas then holds the gradient.
+        ``chained``: the links of unit ``at`` have been gone through already. ``waiting`` is emptied
+        where those tasks have been run on the way.
         """
         while True:
             unit = found[at]
-            if unit.kind == "row":
-                self._stage(self._row("row_backward", unit, d))
+            if unit.kind == "row" and unit.n_in != unit.n_out:  # maxout cannot be done in place
+                # The third row is what the waiting tasks read: run now, they leave it to the next.
+                self._stage(self._row("row_backward", unit, d, (d + 1) % 3), *waiting)
+                waiting.clear()
+                d = (d + 1) % 3
+            elif unit.kind == "row":
+                self._stage(self._row("row_backward", unit, d, d))
             elif not chained and any(link.kind != t.IDENTITY for link in unit.links):
                 n = self.rows * unit.n_out
                 task = self._new("elements_backward", -(-n // ELEMENTS), unit, unit.links)
                 task["dy"] = task["dx"] = self._at(self.plan.deltas[d], 0)
                 self._stage(task)
             if unit.kind == "product":
-                return at
+                return at, d
             at, chained = at - 1, False
 
     def _gradients(self, unit: Unit, d: int) -> list[Any]:
@@ -228,7 +236,8 @@ class Recorder:
         task["links"] = len(links)
         for place, link in zip(task["chain"], links, strict=False):
             place["a"] = self._at(self.work, self._moved(link.target))
-            for name in ("kind", "scalar", "threshold", "seed", "call"):
+            place["z"] = self._at(self.work, self._moved(link.source))
+            for name in ("kind", "scalar", "second", "threshold", "seed", "call"):
                 place[name] = getattr(link, name)
         return task
 
@@ -265,11 +274,13 @@ class Recorder:
             task["from_data"], task["scale"] = 1, self.scale
         return task
 
-    def _row(self, kind: str, unit: Unit, d: int = 0) -> Any:
-        task = self._new(kind, self.rows, unit, [Link(unit.row, 0.0, unit.target)])
+    def _row(self, kind: str, unit: Unit, dy: int = 0, dx: int = 0) -> Any:
+        """Return a task of whole rows; dy and dx are numbers of rows of the deltas."""
+        task = self._new(kind, self.rows, unit, [unit.row] if unit.row else [])
         task["x"] = self._at(self.work, self._moved(unit.source))
         task["y"] = self._at(self.work, self._moved(unit.target))
-        task["dy"] = task["dx"] = self._at(self.plan.deltas[d], 0)
+        task["dy"] = self._at(self.plan.deltas[dy], 0)
+        task["dx"] = self._at(self.plan.deltas[dx], 0)
         return task
 
     def _loss(self, last: Unit) -> Any:

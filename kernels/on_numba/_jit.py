@@ -36,9 +36,12 @@ IN_ORDER = FASTMATH - {"reassoc"}
 
 
 def source_hash(folder: Path) -> str:
-    """Return 16 hex digits that change with any Python source in ``folder``."""
+    """Return 16 hex digits that change with any Python source in ``folder`` or beside it.
+
+    Beside it are the codes of the layers and the coefficients of the normal distribution.
+    """
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(folder.glob("*.py")):
+    for path in [*sorted(folder.glob("*.py")), *sorted(folder.parent.glob("*.py"))]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 

@@ -22,17 +22,20 @@ tanh    3   any x
 sigmoid 3   any x
 ======= === ===========
 
+``normal`` is measured in ``tests/kernels/test_normal.py``.
+
 Results below the smallest normal number, 1.2e-38 or 2.2e-308, are zero, as they are in a program
 (``flush_subnormals``).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
+from accelnn.kernels import normal as n
 from accelnn.kernels.on_numba._jit import exactly
 from accelnn.kernels.on_numba.pointers import intrinsic
 
@@ -75,32 +78,38 @@ def _times_power(typing: Any, x: Any, rounded: Any) -> Any:
 
 
 def _series(coefficient: Callable[[int], float], terms: tuple[int, int]) -> Any:
-    """Return ``Σ coefficient(i) xⁱ`` for compiled code, of as many terms as x's type needs.
+    """Return ``Σ coefficient(i) xⁱ`` for compiled code, of as many terms as x's type needs."""
+    return _polynomial([[coefficient(i) for i in range(count)] for count in terms])
+
+
+def _polynomial(coefficients: Sequence[Sequence[float]]) -> Any:
+    """Return a polynomial for compiled code, given its coefficients for either type.
 
     By Horner's rule, with fused multiply-add where the processor has it.
     """
 
     @intrinsic
-    def series(typing: Any, x: Any) -> Any:
+    def polynomial(typing: Any, x: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             kind = arguments[0].type
             shape = ir.FunctionType(kind, [kind] * 3)
             add = builder.module.declare_intrinsic("llvm.fmuladd", [kind], shape)
-            count = terms[x.bitwidth == 64]
-            total = kind(coefficient(count - 1))
-            for i in reversed(range(count - 1)):
-                total = builder.call(add, [total, arguments[0], kind(coefficient(i))])
+            last, *others = reversed(coefficients[x.bitwidth == 64])
+            total = kind(last)
+            for c in others:
+                total = builder.call(add, [total, arguments[0], kind(c)])
             return total
 
         return x(x), emit
 
-    return series
+    return polynomial
 
 
 #: (eʳ - 1 - r) / r² for |r| <= ½ ln 2, and (artanh s - s) / s³ as a series in s² <= 1/9; what is
 #: left out is below a tenth of a unit in the last place.
 _exp_tail = _series(lambda i: 1 / math.factorial(i + 2), (6, 12))
 _artanh_tail = _series(lambda i: 1 / (2 * i + 3), (7, 16))
+_normal_tail = _polynomial((n.SHORT, n.LONG))
 
 
 @exactly
@@ -157,3 +166,36 @@ def sigmoid(x: Any) -> Any:
     """``1 / (1 + e⁻ˣ)``; where e⁻ˣ overflows, 1/inf is the right 0."""
     kind = type(x)
     return kind(1) / (kind(1) + exp(-x))
+
+
+@exactly
+def log_sigmoid(x: Any) -> Any:
+    """``log 1 / (1 + e⁻ˣ)``."""
+    kind = type(x)
+    return (kind(0) if x > kind(0) else x) - log1p(exp(-abs(x)))
+
+
+@exactly
+def normal(x: Any) -> Any:
+    """Return Φ(x) and ``e^(-x²/2)``; see ``kernels/normal.py``, and the reference for what q is."""
+    kind = type(x)
+    z = abs(x)
+    z = kind(n.FAR) if z > kind(n.FAR) else z
+    q = (kind(16) * z + _of(x, _ROUNDING) - _of(x, _ROUNDING)) * kind(1 / 16)
+    rest = (q * q - z * z) + (z - q) * (z + q)
+    bell = exp(kind(-0.5) * (z * z))
+    bell = bell - bell * (kind(0.5) * rest)
+    tail = _normal_tail((z - kind(n.MIDDLE)) / (z + kind(n.MIDDLE)))
+    tail = bell * tail / (kind(1) + z)
+    return (kind(1) - tail if x > kind(0) else tail), bell
+
+
+@exactly
+def sigmoid_of_2u(x: Any) -> Any:
+    """Return σ(2u) and 2u' of ``u = √(2/π) (x + 0.044715 x³)``, of x that do not overflow."""
+    kind = type(x)
+    x = kind(n.FAR) if x > kind(n.FAR) else x
+    x = kind(-n.FAR) if x < kind(-n.FAR) else x
+    square, scale = x * x, kind(4 * n.PEAK)
+    u2 = scale * x * (kind(1) + kind(0.044715) * square)
+    return sigmoid(u2), scale * (kind(1) + kind(3 * 0.044715) * square)

@@ -10,7 +10,7 @@ import numpy as np
 
 from accelnn.kernels.on_numba import elementary
 from accelnn.kernels.on_numba._jit import jit, jit_in_order, plain, ready, run
-from accelnn.kernels.on_numba.activations import (
+from accelnn.kernels.on_numba.activation_loops import (
     below_max_loop,
     exp_in_place_loop,
     exp_loop,

@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 
 from accelnn import kernels
 from accelnn.kernels.cost import Cost, Shaped
-from accelnn.kernels.table import CROSS_ENTROPY, IDENTITY, LAYERS, UPDATES, layer_name
+from accelnn.kernels.table import (
+    CROSS_ENTROPY,
+    IDENTITY,
+    LAYERS,
+    NUMBERS,
+    UPDATES,
+    backward_of,
+    layer_name,
+)
 
 
 class Note(NamedTuple):
@@ -58,12 +66,18 @@ def _cost(name: str, words: tuple[int, ...]) -> tuple[str, Cost]:
     """Return an operation's name, as a profile shows it, and its cost; see ``operations.py``."""
     if name in ("activate", "activate_backward"):
         z, backward = Shaped(*words[6:8]), name == "activate_backward"
-        names = [LAYERS[words[0]] + "_backward" * backward]
-        cost = declared(names[0], z, z) if backward else declared(names[0], z)
+        names = [backward_of(words[0]) if backward else LAYERS[words[0]]]
+        numbers = dict.fromkeys(NUMBERS.get(words[0], ()), 0.0)  # which cost nothing
+        cost = declared(names[0], z, *[z] * backward, **numbers)
         if not backward and words[8]:  # with a bias
             names = ["add_bias", *(names if words[0] != IDENTITY else [])]
             cost += declared("add_bias", z, Shaped(words[7]))
         return " + ".join(names), cost
+    if name == "maxout":
+        return name, declared(name, Shaped(words[3], words[4] * words[0]), pieces=words[0])
+    if name == "maxout_backward":
+        z = Shaped(words[4], words[5] * words[0])
+        return name + "_z", declared(name + "_z", Shaped(*words[4:6]), z, pieces=words[0])
     if name == "sum_rows":
         return name, declared(name, Shaped(*words[2:4]))
     if name == "update":
@@ -83,9 +97,9 @@ def _cost(name: str, words: tuple[int, ...]) -> tuple[str, Cost]:
     return f"{name} + backward", cost
 
 
-def declared(kernel: str, *arguments: Shaped) -> Cost:
+def declared(kernel: str, *arguments: Shaped, **numbers: float) -> Cost:
     """Return what a kernel of the list costs."""
-    found: Cost = _reference()[kernel].cost(*arguments)
+    found: Cost = _reference()[kernel].cost(*arguments, **numbers)
     return found
 
 

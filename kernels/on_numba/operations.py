@@ -6,8 +6,8 @@ then the arguments that its first line names: integers, addresses, and the bits 
 ``rows`` rows that lie ``x_row`` elements apart it takes ``columns``.
 
 A layer, loss or update that enters the program's table gets its line here. All activations are one
-operation, and all updates, so that another of them compiles nothing; a loss, and dropout, is
-compiled for the first program that has it. Which are called, on what, is written in Python
+operation, and all updates, so that another of them compiles nothing; a loss, dropout and maxout are
+compiled for the first program that has them. Which are called, on what, is written in Python
 (``recording.py``).
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from accelnn.kernels.on_numba import activations as act
+from accelnn.kernels.on_numba import activation_loops as act
 from accelnn.kernels.on_numba import losses
 from accelnn.kernels.on_numba._jit import apart, jit, operation
 from accelnn.kernels.on_numba.dropout import dropout_loop
@@ -36,13 +36,19 @@ from accelnn.kernels.on_numba.updates import adam_loop, momentum_loop, sgd_loop
 from accelnn.kernels.table import (
     ADAM,
     ELU,
+    GELU,
+    GELU_TANH,
+    HARDTANH,
     LEAKY_RELU,
+    LOG_SIGMOID,
     LOG_SOFTMAX,
     MOMENTUM,
     RELU,
     SGD,
     SIGMOID,
+    SILU,
     SOFTMAX,
+    STEP,
     TANH,
 )
 
@@ -111,12 +117,12 @@ def deliver(w: Any, frame: Any, scratch: Any) -> None:
 
 
 def activate(w: Any, frame: Any, scratch: Any) -> None:
-    """kind, scalar, z, z_row, out, out_row, rows, columns, bias: ``out = g(z + bias)``.
+    """kind, scalar, z, z_row, out, out_row, rows, columns, bias, second: ``out = g(z + bias)``.
 
     ``out`` may be z, ``bias`` 0 for none. In place in any case: of a loop over two arrays LLVM
     makes one that is slow if they are the same.
     """
-    kind, scalar = w[1], as_float(w[2])
+    kind, scalar, second = w[1], as_float(w[2]), as_float(w[10])
     z, z_row, out, out_row = like(scratch, w[3]), w[4], like(scratch, w[5]), w[6]
     if w[3] != w[5]:
         for i in range(w[7]):
@@ -147,11 +153,26 @@ def activate(w: Any, frame: Any, scratch: Any) -> None:
             act.leaky_relu_loop(x, scalar, x)
         elif kind == ELU:
             act.elu_loop(x, scalar, x)
+        elif kind == LOG_SIGMOID:
+            act.log_sigmoid_loop(x, x)
+        elif kind == HARDTANH:
+            act.hardtanh_loop(x, scalar, second, x)
+        elif kind == GELU:
+            act.gelu_loop(x, x)
+        elif kind == GELU_TANH:
+            act.gelu_tanh_loop(x, x)
+        elif kind == SILU:
+            act.silu_loop(x, x)
+        elif kind == STEP:
+            act.step_loop(x, scalar, second, x)
 
 
 def activate_backward(w: Any, frame: Any, scratch: Any) -> None:
-    """kind, scalar, da, da_row, a, a_row, rows, columns: ``da <- da · g'``, from the output a."""
-    kind, scalar = w[1], as_float(w[2])
+    """kind, scalar, da, da_row, a, a_row, rows, columns, second: ``da <- da · g'``.
+
+    a is what the backward kernel reads: the output, or for some z.
+    """
+    kind, scalar, second = w[1], as_float(w[2]), as_float(w[9])
     da, da_row, a, a_row = like(scratch, w[3]), w[4], like(scratch, w[5]), w[6]
     if kind == SOFTMAX:
         d = matrix(da, w[7], w[8])
@@ -174,6 +195,31 @@ def activate_backward(w: Any, frame: Any, scratch: Any) -> None:
             act.leaky_relu_backward_loop(d, y, scalar, d)
         elif kind == ELU:
             act.elu_backward_loop(d, y, scalar, d)
+        elif kind == LOG_SIGMOID:
+            act.log_sigmoid_backward_loop(d, y, d)
+        elif kind == HARDTANH:
+            act.hardtanh_backward_loop(d, y, scalar, second, d)
+        elif kind == GELU:
+            act.gelu_backward_z_loop(d, y, d)
+        elif kind == GELU_TANH:
+            act.gelu_tanh_backward_z_loop(d, y, d)
+        elif kind == SILU:
+            act.silu_backward_z_loop(d, y, d)
+        elif kind == STEP:
+            act.zero_loop(d)
+
+
+def maxout(w: Any, frame: Any, scratch: Any) -> None:
+    """pieces, z, out, rows, units: rows of units · pieces columns and of units."""
+    out = matrix(like(scratch, w[3]), w[4], w[5])
+    act.maxout_loop(matrix(like(scratch, w[2]), w[4], w[5] * w[1]), w[1], out)
+
+
+def maxout_backward(w: Any, frame: Any, scratch: Any) -> None:
+    """pieces, da, z, dz, rows, units: as for ``maxout``."""
+    wide = w[6] * w[1]
+    da, z = matrix(like(scratch, w[2]), w[5], w[6]), matrix(like(scratch, w[3]), w[5], wide)
+    act.maxout_backward_z_loop(da, z, w[1], matrix(like(scratch, w[4]), w[5], wide))
 
 
 def drop(w: Any, frame: Any, scratch: Any) -> None:
@@ -292,7 +338,10 @@ def update(w: Any, frame: Any, scratch: Any) -> None:
 COMMON = (
     gemm, wait, gather, fetch, deliver, activate, activate_backward, sum_rows, update,
 )  # fmt: skip
-RARE = (drop, cross_entropy, binary_cross_entropy, squared_error, poisson, perceptron)
+RARE = (
+    drop, maxout, maxout_backward, cross_entropy, binary_cross_entropy, squared_error, poisson,
+    perceptron,
+)  # fmt: skip
 
 _BY_NAME = {f.__name__: f for f in (*COMMON, *RARE)}
 

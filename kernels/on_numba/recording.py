@@ -35,16 +35,24 @@ from accelnn.kernels.on_numba.tape import Block, Recording, bits
 from accelnn.kernels.table import (
     DROPOUT,
     ELU,
+    GELU,
+    GELU_TANH,
+    HARDTANH,
     IDENTITY,
     LEAKY_RELU,
     LINEAR,
+    LOG_SIGMOID,
     LOG_SOFTMAX,
     LOSSES,
+    MAXOUT,
     NO_UPDATE,
+    READS_Z,
     RECORD,
     RELU,
     SIGMOID,
+    SILU,
     SOFTMAX,
+    STEP,
     TANH,
 )
 
@@ -53,7 +61,12 @@ from accelnn.kernels.table import (
 #: this 1.0 to 1.5 times; with 2.7 MB of weights they were slower or as fast.
 BY_ROWS = 1 << 20
 #: Activations whose elements do not depend on each other.
-ELEMENTWISE = (IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU)
+ELEMENTWISE = (
+    IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, LOG_SIGMOID, HARDTANH, GELU, GELU_TANH, SILU,
+    STEP,
+)  # fmt: skip
+#: Layers that need whole rows.
+BY_ROW = (SOFTMAX, LOG_SOFTMAX, MAXOUT)
 #: Columns of a gradient that are computed at a time, and elements.
 WIDE, GRADIENT = 2048, 12288
 #: Room for them.
@@ -130,27 +143,38 @@ def _forward(rec: Recording, x: int, x_row: int, training: bool) -> int:
             if not rec.by_rows:
                 rec.wait()
             rec.by_columns = rec.is_wide(n_out)
-            then, scalar = IDENTITY, 0.0
-            if i + 1 < len(table) and int(table[i + 1]["kind"]) in ELEMENTWISE:
-                then, scalar, followed = int(table[i + 1]["kind"]), table[i + 1]["scalar"], True
+            then: Any = table[i + 1] if i + 1 < len(table) else None
+            followed = then is not None and int(then["kind"]) in ELEMENTWISE
             for strip in rec.strips(rec.own(n_out)):
                 _product(rec, r, x, x_row, y, strip)
                 bias = rec.params + (int(r["bias"]) + strip.column) * rec.size
-                _activate(
-                    rec, then, scalar, y, n_out, y, n_out, strip, bias if r["bias"] >= 0 else 0
-                )
+                _follow(rec, then if followed else None, y, n_out, strip, bias * (r["bias"] >= 0))
+            y = rec.place(int(then["target"])) if followed else y
             continue
-        if kind in (SOFTMAX, LOG_SOFTMAX) and rec.by_columns:
+        if kind in BY_ROW and rec.by_columns:
             rec.wait()
             rec.by_columns = False
         mine = rec.own(n_out)
+        if kind == MAXOUT:
+            places = (x + mine.row * x_row * rec.size, rec.inside(y, n_out, mine))
+            rec.add("maxout", int(r["scalar"]), *places, mine.rows, n_out)
+            continue
         if kind == DROPOUT and training:
             source = x + (mine.row * x_row + mine.column) * rec.size
             _drop(rec, i, source, x_row, rec.inside(y, n_out, mine), n_out, mine)
         else:
-            kind = IDENTITY if kind == DROPOUT else kind
-            _activate(rec, kind, r["scalar"], x, x_row, y, n_out, mine, 0)
+            then = None if kind == DROPOUT else r
+            _activate(rec, then, x, x_row, y, n_out, mine, 0)
     return y
+
+
+def _follow(rec: Recording, then: Any, z: int, width: int, block: Block, bias: int) -> None:
+    """What follows a product: a block of ``g(z + bias)``, in place unless backward reads z."""
+    if then is None or int(then["kind"]) not in READS_Z:
+        _activate(rec, then, z, width, z, width, block, bias)
+    else:
+        _activate(rec, None, z, width, z, width, block, bias)
+        _activate(rec, then, z, width, rec.place(int(then["target"])), width, block, 0)
 
 
 def _product(rec: Recording, r: Any, x: int, x_row: int, y: int, block: Block) -> None:
@@ -164,15 +188,16 @@ def _product(rec: Recording, r: Any, x: int, x_row: int, y: int, block: Block) -
 
 
 def _activate(
-    rec: Recording, kind: int, scalar: float, x: int, x_row: int, y: int, width: int, block: Block,
-    bias: int,
-) -> None:  # fmt: skip
-    """A block of ``y = g(x + bias)``."""
+    rec: Recording, r: Any, x: int, x_row: int, y: int, width: int, block: Block, bias: int
+) -> None:
+    """A block of ``y = g(x + bias)``, where g is the identity if r is None."""
+    kind = IDENTITY if r is None else int(r["kind"])
     if kind == IDENTITY and x == y and not bias:
         return
+    first, second = (0, 0) if r is None else (bits(r["scalar"]), bits(r["second"]))
     source = x + (block.row * x_row + block.column) * rec.size
-    known = (kind, bits(scalar), source, x_row, rec.inside(y, width, block), width)
-    rec.add("activate", *known, block.rows, block.columns, bias)
+    known = (kind, first, source, x_row, rec.inside(y, width, block), width)
+    rec.add("activate", *known, block.rows, block.columns, bias, second)
 
 
 def _drop(rec: Recording, i: int, x: int, x_row: int, out: int, width: int, mine: Block) -> None:
@@ -190,7 +215,7 @@ def _backward(rec: Recording, deltas: list[int]) -> None:
     """All gradients and updates, from the output's delta, made by rows, to the first Linear.
 
     ``deltas`` are buffers that take turns. In a step by rows some parts may still read the one
-    before the last while others write the next.
+    before the last while others write the next. Maxout takes a turn too: its gradient is wider.
     """
     plan = rec.plan
     rec.by_columns, summed, followed, met = False, False, False, False
@@ -203,18 +228,24 @@ def _backward(rec: Recording, deltas: list[int]) -> None:
             continue
         delta, rec.where = deltas[0], (r, "input")
         if kind != LINEAR:
-            if kind in (SOFTMAX, LOG_SOFTMAX) and rec.by_columns:
+            if kind in BY_ROW and rec.by_columns:
                 rec.wait()
                 rec.by_columns = False
             mine, met = rec.own(n_out), False
-            if kind == DROPOUT:
+            if kind == MAXOUT:
+                _maxout_backward(rec, r, delta, deltas[1], mine)
+                rec.wait()  # so that nobody reads the buffer that is written next
+                met, deltas = True, [*deltas[1:], delta]
+            elif kind == DROPOUT:
                 d = rec.inside(delta, n_out, mine)
                 _drop(rec, i, d, n_out, d, n_out, mine)
             else:
                 _activate_backward(rec, r, delta, mine)
             continue
         if not rec.by_rows:
-            rec.wait()
+            if not met:
+                rec.wait()
+            met = False
             if r["bias"] >= 0 and not summed:
                 _bias_step(rec, r, delta, *rec.cut(n_out, rec.vector))
         if i > first:
@@ -260,12 +291,21 @@ def _input_step(rec: Recording, i: int, delta: int, out: int) -> tuple[bool, boo
 
 
 def _activate_backward(rec: Recording, r: Any, delta: int, block: Block) -> None:
-    """``delta <- delta · g'`` of a block, from the layer's output."""
+    """``delta <- delta · g'`` of a block, from the layer's output, or z."""
     rec.where = r, ""
-    width = int(r["n_out"])
-    d, a = (rec.inside(x, width, block) for x in (delta, rec.place(int(r["target"]))))
-    known = (int(r["kind"]), bits(r["scalar"]), d, width, a, width)
-    rec.add("activate_backward", *known, block.rows, block.columns)
+    width, kind = int(r["n_out"]), int(r["kind"])
+    read = rec.place(int(r["source" if kind in READS_Z else "target"]))
+    d, a = (rec.inside(x, width, block) for x in (delta, read))
+    known = (kind, bits(r["scalar"]), d, width, a, width)
+    rec.add("activate_backward", *known, block.rows, block.columns, bits(r["second"]))
+
+
+def _maxout_backward(rec: Recording, r: Any, delta: int, out: int, block: Block) -> None:
+    """A block of rows of maxout's gradient, from that of its output."""
+    n_in, n_out = int(r["n_in"]), int(r["n_out"])
+    da, start = rec.inside(delta, n_out, block), block.row * n_in * rec.size
+    places = (da, rec.place(int(r["source"])) + start, out + start)
+    rec.add("maxout_backward", int(r["scalar"]), *places, block.rows, n_out)
 
 
 def _bias_step(rec: Recording, r: Any, delta: int, start: int, stop: int) -> None:

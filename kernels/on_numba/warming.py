@@ -59,7 +59,7 @@ def _call(name: str, kernel: Callable[..., Any], dtype: Any) -> None:
     for parameter in inspect.signature(kernel).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY:
             if parameter.default is parameter.empty:
-                numbers[parameter.name] = parameter.annotation(0.5)
+                numbers[parameter.name] = parameter.annotation(0.5) or 1
         elif parameter.name == "index" or (parameter.name, name[:13]) == ("t", "cross_entropy"):
             arrays.append(np.zeros(1, _INT64))
         elif parameter.name == "dl" or (parameter.name, name) == ("b", "add_bias"):

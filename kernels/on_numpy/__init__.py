@@ -3,5 +3,5 @@
 With ``out`` a kernel allocates at most a few numbers per row and a few blocks of
 ``_blocks.BLOCK`` elements; losses, log_softmax and its backward, whose rows are as short as the
 output layer, up to two temporaries of their argument's size. ``out`` is C-contiguous and may be
-the first argument itself; in the backward of a loss, the prediction.
+the first argument itself, where that has its shape; in the backward of a loss, the prediction.
 """

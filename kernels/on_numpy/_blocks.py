@@ -14,15 +14,20 @@ BLOCK = 65536
 _kept = threading.local()
 
 
-def blocks(*arrays: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield matching flat pieces of C-contiguous arrays of one size, and a scratch piece."""
+def blocks(*arrays: Any, room: int = 1) -> Iterator[tuple[Any, ...]]:
+    """Yield matching flat pieces of C-contiguous arrays of one size, and ``room`` scratch pieces.
+
+    More scratch pieces are smaller ones, together no larger than one.
+    """
     size, dtype = arrays[0].size, arrays[0].dtype
     flat = [a.reshape(-1) if a.ndim != 1 else a for a in arrays]
     kept: dict[Any, Any] = vars(_kept)
     scratch = kept.pop(dtype, None)  # taken out while in use, as one kernel may call another
-    if scratch is None or scratch.size < min(BLOCK, size):
-        scratch = np.empty(min(BLOCK, size), dtype)
-    for start in range(0, size, BLOCK):
-        stop = min(start + BLOCK, size)
-        yield *(a[start:stop] for a in flat), scratch[: stop - start]
+    block = min(BLOCK // room, size)
+    if scratch is None or scratch.size < room * block:
+        scratch = np.empty(room * block, dtype)
+    for start in range(0, size, block or 1):
+        stop = min(start + block, size)
+        pieces = (scratch[i * block :][: stop - start] for i in range(room))
+        yield *(a[start:stop] for a in flat), *pieces
     kept[dtype] = scratch

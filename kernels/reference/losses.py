@@ -48,7 +48,7 @@ def binary_cross_entropy(z: Any, t: Any) -> Any:
     """``lᵢ = Σⱼ max(z, 0) - z t + log(1 + e^-|z|)`` = -t log σ(z) - (1-t) log(1 - σ(z)).
 
     Logits z, targets t in [0, 1], both (n, m) -> (n,). Exact for any z, where the same loss of
-    rounded probabilities is infinite from |z| of about 37 (float64) or 17 (float32).
+    rounded probabilities is infinite from ``|z|`` of about 37 (float64) or 17 (float32).
     """
     xp = z.__array_namespace__()
     positive = xp.where(z <= 0, xp.zeros_like(z), z)

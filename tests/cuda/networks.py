@@ -1,6 +1,7 @@
 """Networks, and data, that a CUDA program trains in the tests: sizes that fit no tile."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,9 @@ from accelnn.backends import Backend
 from accelnn.program import Program
 from tests.kernel_losses import Perceptron, Poisson, lowered
 
-#: Name -> layers. A number is a Linear to so many outputs.
+GELU_TANH = partial(nn.GELU, "tanh")
+
+#: Name -> layers. A number is a Linear to so many outputs, two are a Maxout's outputs and pieces.
 STACKS: dict[str, list[Any]] = {
     "three layers": [45, nn.ReLU, 33, nn.Tanh, 10],
     "one layer": [10],
@@ -24,7 +27,19 @@ STACKS: dict[str, list[Any]] = {
     "softmax first": [nn.LogSoftmax, 20, nn.ReLU, 10],
     "two linears": [33, 10],
     "more tasks than a block holds": [*[6, nn.Tanh] * 8, 5],
+    "what reads z": [
+        *[nn.GELU, 20, nn.GELU, nn.SiLU, 15, nn.ReLU, nn.Dropout, GELU_TANH],
+        *[18, nn.SiLU, nn.Hardtanh, nn.GELU, 10],
+    ],
+    "output that reads z": [35, GELU_TANH, 37, nn.GELU],
+    "flat parts": [33, nn.LogSigmoid, 20, nn.Hardtanh, 12, nn.ReLU6, nn.Tanh, 10],
+    "steps": [20, nn.Tanh, 14, nn.Sign, 12, nn.Step, nn.SiLU, 10],
+    "maxout": [(33, 2), nn.Tanh, (17, 3), 10],
+    "output of maxout": [nn.LogSigmoid, (8, 3), (9, 1), nn.GELU, nn.Dropout, (5, 7), (40, 2)],
 }
+#: Those where float32 may take another branch than another float32: a step jumps, and so does the
+#: gradient of a Maxout, where two pieces are nearly equal. That is more than rounding.
+JUMPING = ("steps", "maxout", "output of maxout")
 N_IN = 70
 
 
@@ -41,15 +56,26 @@ def network(name: str, backend: Backend, dtype: str = "float32", bias: bool = Tr
     rng, width = np.random.default_rng(3), N_IN
     layers: list[nn.Module] = []
     for part in STACKS[name]:
-        if isinstance(part, int):
-            w = rng.normal(0, 0.2, (width, part)).astype(dtype)
-            b = rng.normal(0, 0.1, part).astype(dtype)
-            made = nn.Linear.from_storage(w, backend.asarray(b) if bias else None, backend)
-            layers.append(made)
-            width = part
+        if isinstance(part, int | tuple):
+            width_before, (width, pieces) = width, part if isinstance(part, tuple) else (part, 0)
+            wide = width * max(pieces, 1)
+            w = rng.normal(0, 0.2, (width_before, wide)).astype(dtype)
+            b = rng.normal(0, 0.1, wide).astype(dtype)
+            layers.append(linear(w, b if bias else None, backend, pieces))
         else:
             layers.append(part(0.3, seed=len(layers)) if part is nn.Dropout else part())
     return nn.Sequential(*layers)
+
+
+def linear(w: Any, b: Any, backend: Backend, pieces: int = 0) -> nn.Linear:
+    """Return a Linear over copies of w (n_in, n_out) and b or None; with pieces, a Maxout."""
+    n_in, n_out = w.shape
+    how: dict[str, Any] = {"bias": b is not None, "dtype": str(w.dtype), "backend": backend}
+    made = nn.Maxout(n_in, n_out // pieces, pieces, **how) if pieces else nn.Linear(*w.shape, **how)
+    made.weight.array[...] = backend.asarray(w).T
+    if made.bias is not None:
+        made.bias.array[...] = backend.asarray(b)
+    return made
 
 
 def targets(loss: nn.Loss, n: int, n_out: int, dtype: str) -> Any:

@@ -4,6 +4,7 @@ The matrix product is cuBLAS's own and is left to ``test_gpu.py``.
 """
 
 import ctypes
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -171,6 +172,43 @@ def test_small_results_keep_their_digits() -> None:
     far = np.array([[-40.0], [40.0]])
     loss = ON_CUPY["binary_cross_entropy"](far, (far > 0).astype(float))
     np.testing.assert_allclose(loss, np.exp([-40.0, -40.0]), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "largest"),
+    [
+        ([1, 3, 3], 1),
+        ([2, 2, 2], 0),
+        ([-0.0, 0.0, -1], 0),
+        ([1, np.nan, 5], 1),
+        ([np.nan, 9, np.nan], 0),
+        ([-np.inf, -np.inf, -np.inf], 0),
+        ([np.inf, 7, np.inf], 0),
+    ],
+    ids=str,
+)
+def test_the_first_of_equal_pieces(pieces: list[float], largest: int) -> None:
+    """And NaN counts as the largest; the gradient goes where the number came from."""
+    z, da = np.array([[*pieces, 4, 5, 6.0]]), np.array([[2.0, 3.0]])
+    expected = np.array([[0.0, 0, 0, 0, 0, 3]])
+    expected[0, largest] = 2
+    np.testing.assert_array_equal(ON_CUPY["maxout"](z, pieces=3), [[pieces[largest], 6]])
+    np.testing.assert_array_equal(ON_CUPY["maxout_backward_z"](da, z, pieces=3), expected)
+
+
+def test_tails_do_not_cancel() -> None:
+    """Far left, GELU's Φ(z) is a tail: 1 + erf or 1 + tanh would round it away."""
+    z = np.array([[-8.0, -12.0]])
+    tails = np.array([[math.erfc(-x / math.sqrt(2)) / 2 for x in z[0]]])
+    np.testing.assert_allclose(ON_CUPY["gelu"](z), z * tails, rtol=1e-13)
+    u = math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)
+    np.testing.assert_allclose(ON_CUPY["gelu_tanh"](z), z / (1 + np.exp(-2 * u)), rtol=1e-12)
+    np.testing.assert_allclose(ON_CUPY["log_sigmoid"](-z), -np.log1p(np.exp(z)), rtol=1e-14)
+    da = np.ones_like(z)
+    a = ON_CUPY["log_sigmoid"](-z)
+    np.testing.assert_allclose(
+        ON_CUPY["log_sigmoid_backward"](da, a), 1 / (1 + np.exp(-z)), rtol=1e-14
+    )
 
 
 def test_dropout_at_the_threshold() -> None:

@@ -15,11 +15,14 @@ from accelnn import nn, optim
 from accelnn.backends import Backend, get_backend
 from accelnn.kernels.on_cupy import _launch, program
 from tests.cuda.host_shim import HostRunner
-from tests.cuda.networks import targets
+from tests.cuda.networks import GELU_TANH, linear, targets
 from tests.kernel_losses import Perceptron, Poisson, lowered
 from tests.program.conftest import CudaOnHost
 
-ACTIVATIONS = [nn.ReLU, nn.Tanh, nn.Sigmoid, nn.ELU, nn.LeakyReLU, nn.Softmax, nn.LogSoftmax]
+ACTIVATIONS = [
+    *[nn.ReLU, nn.Tanh, nn.Sigmoid, nn.ELU, nn.LeakyReLU, nn.Softmax, nn.LogSoftmax],
+    *[nn.LogSigmoid, nn.Hardtanh, nn.ReLU6, nn.GELU, GELU_TANH, nn.SiLU, nn.Step],
+]
 BETWEEN = [*ACTIVATIONS, nn.Identity, nn.Dropout]
 WIDTHS = [1, 2, 5, 10, 16, 17, 31, 32, 33, 50]
 LOSSES = [nn.CrossEntropyLoss, nn.MSELoss, nn.BCEWithLogitsLoss, Poisson, Perceptron]
@@ -37,9 +40,13 @@ class Drawn:
     def __init__(self, seed: int) -> None:
         self.seed, draw, rng = seed, random.Random(seed), np.random.default_rng(seed)
         self.parts: list[Any] = draw.choices(BETWEEN, k=draw.choice([0, 0, 1]))
+
+        def product() -> Any:
+            return draw.choice(WIDTHS), draw.choice([0, 0, 0, 1, 2, 3])
+
         for _ in range(draw.randint(0, 3)):
-            self.parts += [draw.choice(WIDTHS), *draw.choices(BETWEEN, k=draw.randint(0, 3))]
-        self.parts += [draw.choice(WIDTHS), *draw.choices(ACTIVATIONS, k=draw.choice([0, 0, 1]))]
+            self.parts += [product(), *draw.choices(BETWEEN, k=draw.randint(0, 3))]
+        self.parts += [product(), *draw.choices(ACTIVATIONS, k=draw.choice([0, 0, 1]))]
         self.bias = draw.random() < 0.8
         self.n_in, rows = draw.choice([1, 2, 7, 31, 32, 33, 65]), draw.choice([1, 3, 17, 40, 90])
         self.batch = max(min(rows, draw.choice([1, 2, 15, 16, 17, 33, 40])), rows // 10)
@@ -59,11 +66,12 @@ class Drawn:
         rng, width = np.random.default_rng(self.seed), self.n_in
         layers: list[nn.Module] = []
         for n, part in enumerate(self.parts):
-            if isinstance(part, int):
-                w = rng.normal(0, 0.5 / np.sqrt(width), (width, part))
-                b = rng.normal(0, 0.1, part) if self.bias else None
-                layers.append(nn.Linear.from_storage(w, b, backend))
-                width = part
+            if isinstance(part, tuple):
+                wide = part[0] * max(part[1], 1)
+                w = rng.normal(0, 0.5 / np.sqrt(width), (width, wide))
+                b = rng.normal(0, 0.1, wide) if self.bias else None
+                layers.append(linear(w, b, backend, part[1]))
+                width = part[0]
             else:
                 layers.append(part(0.3, seed=n) if part is nn.Dropout else part())
         return nn.Sequential(*layers), width

@@ -1,11 +1,14 @@
 """What a step becomes on a GPU: which tasks, in which stages."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from accelnn import nn, optim
+from accelnn.kernels import table as t
 from accelnn.kernels.on_cupy import _launch
+from accelnn.kernels.on_cupy._units import units
 from accelnn.kernels.on_cupy.recording import Product, Recorder, Recording, Stage
 from accelnn.program import lower
 from tests.cuda.host_shim import HostRunner
@@ -53,6 +56,40 @@ def test_tiles_of_the_mnist_network(runner: HostRunner) -> None:
     assert tiles == [128, 128, 128, 128 + 16 + 1, 256 + 16 + 400 + 16]
 
 
+def test_stages_of_maxout(runner: HostRunner) -> None:
+    """It cannot turn its gradient in place, and so sends on what waits for the third row."""
+    assert kinds(record("maxout")) == [
+        ["forward"],
+        ["row_forward"],
+        ["elements_forward"],
+        ["forward"],
+        ["row_forward"],
+        ["head"],
+        ["row_backward", "gradient", "bias_gradient"],
+        ["backward"],
+        ["row_backward", "gradient", "bias_gradient"],
+        ["gradient", "bias_gradient"],
+    ]
+
+
+def test_what_reads_z_finds_it(runner: HostRunner) -> None:
+    """A product followed by GELU is kept; one followed by a ReLU is not."""
+    made, _ = prepare(CudaOnHost(), "what reads z")
+    found = units(made.plan.table, made.plan.table["call"], training=True)
+    assert [[t.LAYERS[link.kind] for link in unit.links] for unit in found] == [
+        ["gelu"],
+        ["identity", "gelu", "silu"],
+        ["relu", "dropout", "gelu_tanh"],
+        ["identity", "silu", "hardtanh"],
+        ["gelu"],
+        ["identity"],
+    ]
+    for unit in found:
+        for before, link in pairwise(unit.links):
+            assert link.source == before.target
+            assert link.kind not in t.READS_Z or link.target != link.source
+
+
 def test_stages_with_a_library(runner: HostRunner) -> None:
     assert kinds(record("two linears", library=True)) == [
         ["elements_forward"],  # the minibatch is gathered
@@ -69,7 +106,8 @@ def test_stages_with_a_library(runner: HostRunner) -> None:
     ]
 
 
-#: Kind of task -> the fields whose arrays it reads, and writes. `p` stands for the states, too.
+#: Kind of task -> the fields whose arrays it reads, and writes. `p` stands for the states, too, and
+#: `a` for what the links of the chain write, and read on the way back.
 ACCESS = {
     "forward": ("xwb", "a"),
     "head": ("xwba", "y dy dx"),
@@ -81,18 +119,19 @@ ACCESS = {
     "elements_forward": ("xb", "a"),
     "elements_backward": ("dy a", "dx"),
     "row_forward": ("x", "y"),
-    "row_backward": ("dy y", "dx"),
+    "row_backward": ("dy x y", "dx"),
 }
 
 
 def accesses(task: Any) -> tuple[set[int], set[int]]:
     """Return the addresses of the arrays that a task reads, and of those it writes."""
     sides = []
-    for fields in ACCESS[_launch.TASKS[task["kind"]]]:
+    for of_z, fields in zip("za", ACCESS[_launch.TASKS[task["kind"]]], strict=True):
         names = fields.split() if " " in fields else [fields] if fields in ("dy", "dx") else fields
         found = {int(task[name]) for name in names if name != "a"}
         if "a" in names:
-            found |= {int(a) for a in task["chain"]["a"][: task["links"]]}
+            links = task["chain"][: task["links"]]
+            found |= {int(link[of_z if link["kind"] in t.READS_Z else "a"]) for link in links}
         sides.append(found - {0})
     return sides[0], sides[1]
 

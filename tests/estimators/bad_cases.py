@@ -226,9 +226,7 @@ ARGUMENTS = [
     Case("log_loss for numbers", R(loss="log_loss"), {}, "'loss' parameter of MLPRegressor"),
     Case("a layer of 0", C(hidden_layer_sizes=(3, 0)), {}, r"must be > 0, got \[3, 0\]"),
     Case("two activations", C(activation=["relu"] * 2), {}, "activation has 2 values for 1 hidden"),
-    Case(
-        "unknown in a list", C(activation=["swish"]), {}, "'swish' is not one of 'elu', 'identity'"
-    ),
+    Case("unknown in a list", C(activation=["swish"]), {}, "'swish' is not one of 'elu', 'gelu'"),
     Case("a list in a list", C(activation=[["relu"]]), {}, r"\['relu'\] is not one of 'elu'"),
     Case(
         "two dropouts", R(dropout=[0.1, 0.2]), {}, "dropout has 2 values for 1 hidden .*one value"

@@ -1,9 +1,19 @@
 """Networks in a few lines of NumPy that share no code with the library, to compare fits with."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+
+#: √(2π).
+ROOT = math.sqrt(2 * math.pi)
+
+
+def _below(z: Any) -> Any:
+    """The normal distribution's Φ."""
+    return (1 + np.vectorize(math.erf)(z / math.sqrt(2))) / 2
+
 
 #: Name -> the activation, and its slope at z.
 ACTIVATIONS: dict[str, tuple[Any, Any]] = {
@@ -18,6 +28,11 @@ ACTIVATIONS: dict[str, tuple[Any, Any]] = {
     "elu": (
         lambda z: np.where(z > 0, z, np.exp(np.minimum(z, 0)) - 1),
         lambda z: np.where(z > 0, 1, np.exp(np.minimum(z, 0))),
+    ),
+    "gelu": (lambda z: z * _below(z), lambda z: _below(z) + z * np.exp(-z * z / 2) / ROOT),
+    "silu": (
+        lambda z: z / (1 + np.exp(-z)),
+        lambda z: (1 + np.exp(-z) * (1 + z)) / (1 + np.exp(-z)) ** 2,
     ),
 }
 

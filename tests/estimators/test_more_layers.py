@@ -31,7 +31,9 @@ EXACT: dict[str, Any] = {"rtol": 1e-11, "atol": 1e-11}
 
 @pytest.mark.parametrize("rows", [3, 150], ids=["few rows", "many rows"])
 @pytest.mark.parametrize(
-    "names", [["leaky_relu", "elu", "tanh"], ["relu", "identity", "logistic"]], ids=str
+    "names",
+    [["leaky_relu", "elu", "tanh"], ["relu", "identity", "logistic"], ["gelu", "silu", "gelu"]],
+    ids=str,
 )
 def test_activations_of_each_layer(names: list[str], rows: int, backend: str) -> None:
     X, y = data("regression 3")

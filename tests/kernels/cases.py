@@ -44,6 +44,12 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "elu": {"alpha=1": {"alpha": 1.0}, "alpha=0.5": {"alpha": 0.5}},
     "elu_backward": {"alpha=1": {"alpha": 1.0}, "alpha=0.5": {"alpha": 0.5}},
     "elu_backward_z": {"alpha=1": {"alpha": 1.0}, "alpha=-0.5": {"alpha": -0.5}},
+    "hardtanh": {"-1..1": {"low": -1.0, "high": 1.0}, "0..6": {"low": 0.0, "high": 6.0}},
+    "hardtanh_backward": {"-1..1": {"low": -1.0, "high": 1.0}, "0..6": {"low": 0.0, "high": 6.0}},
+    "step": {"step": {"low": 0.0, "at_zero": 0.5}, "sign": {"low": -1.0, "at_zero": 1.0}},
+    "step_backward": {"sign": {"low": -1.0, "at_zero": 1.0}},
+    "maxout": {f"pieces={k}": {"pieces": k} for k in (1, 2, 3)},
+    "maxout_backward_z": {f"pieces={k}": {"pieces": k} for k in (1, 2, 3)},
     "sgd": {"plain": {"lr": 0.1, "decay": 0.0}, "decay": {"lr": 0.1, "decay": 0.3}},
     "momentum": {
         f"{convention}{'-nesterov' if nesterov else ''}{'-decay' if decay else ''}": (
@@ -124,6 +130,12 @@ def build(name: str, variant: str, shape: tuple[int, int], dtype: Any, rng: Any)
             arrays, length = (values(n, m), between(-2, 1, n, m)), m
         case "sigmoid_backward":
             arrays, alias = (values(n, m), between(0, 1, n, m)), ((0,), (1,))
+        case "log_sigmoid_backward":
+            arrays, alias = (values(n, m), between(-3, 0, n, m)), ((0,), (1,))
+        case "maxout":
+            arrays, alias = (values(n, m * scalars["pieces"]),), ()
+        case "maxout_backward_z":
+            arrays, alias = (values(n, m), values(n, m * scalars["pieces"])), ()
         case "tanh_backward":
             arrays, alias = (values(n, m), between(-1, 1, n, m)), ((0,), (1,))
         case "squared_error":

@@ -169,6 +169,89 @@ def log_softmax_backward(da: Any, a: Any) -> Any:
     return _each_row(one, da, a)
 
 
+def log_sigmoid(z: Any) -> Any:
+    return _each(lambda x: -math.log1p(math.exp(-x)) if x > 0 else x - math.log1p(math.exp(x)), z)
+
+
+def log_sigmoid_backward(da: Any, a: Any) -> Any:
+    return _each(lambda d, y: d * (1 - math.exp(y)), da, a)
+
+
+def hardtanh(z: Any, *, low: float, high: float) -> Any:
+    return _each(lambda x: min(max(x, low), high), z)
+
+
+def hardtanh_backward(da: Any, a: Any, *, low: float, high: float) -> Any:
+    return _each(lambda d, y: d if low < y < high else 0.0, da, a)
+
+
+def _below(x: float) -> float:
+    """The normal distribution's Φ."""
+    return math.erfc(-x / math.sqrt(2)) / 2
+
+
+def gelu(z: Any) -> Any:
+    return _each(lambda x: x * _below(x), z)
+
+
+def gelu_backward_z(da: Any, z: Any) -> Any:
+    def one(d: float, x: float) -> float:
+        return d * (_below(x) + x * math.exp(-(x**2) / 2) / math.sqrt(2 * math.pi))
+
+    return _each(one, da, z)
+
+
+def _bent(x: float) -> float:
+    return math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
+
+
+def gelu_tanh(z: Any) -> Any:
+    return _each(lambda x: x * (1 + _bent(x)) / 2, z)
+
+
+def gelu_tanh_backward_z(da: Any, z: Any) -> Any:
+    def one(d: float, x: float) -> float:
+        slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x**2)
+        return d * ((1 + _bent(x)) / 2 + x / 2 * (1 - _bent(x) ** 2) * slope)
+
+    return _each(one, da, z)
+
+
+def silu(z: Any) -> Any:
+    return _each(lambda x: x / (1 + math.exp(-x)), z)
+
+
+def silu_backward_z(da: Any, z: Any) -> Any:
+    def one(d: float, x: float) -> float:
+        e = math.exp(-x)
+        return d * (1 + e + x * e) / (1 + e) ** 2
+
+    return _each(one, da, z)
+
+
+def step(z: Any, *, low: float, at_zero: float) -> Any:
+    return _each(lambda x: 1.0 if x > 0 else low if x < 0 else at_zero, z)
+
+
+def step_backward(da: Any, a: Any, *, low: float, at_zero: float) -> Any:
+    return np.zeros(da.shape)
+
+
+def maxout(z: Any, *, pieces: int) -> Any:
+    out = np.zeros((z.shape[0], z.shape[1] // pieces))
+    for i, j in np.ndindex(out.shape):
+        out[i, j] = max(float(x) for x in z[i, j * pieces : (j + 1) * pieces])
+    return out
+
+
+def maxout_backward_z(da: Any, z: Any, *, pieces: int) -> Any:
+    out = np.zeros(z.shape)
+    for i, j in np.ndindex(da.shape):
+        own = [float(x) for x in z[i, j * pieces : (j + 1) * pieces]]
+        out[i, j * pieces + own.index(max(own))] = da[i, j]
+    return out
+
+
 def _row_sums(f: Callable[..., float], *arrays: Any) -> Any:
     out = np.zeros(arrays[0].shape[0])
     for i in range(len(out)):

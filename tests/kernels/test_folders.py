@@ -182,6 +182,12 @@ EXTREME = [-1e30, -1e4, -800.0, -104.0, -88.8, -40.0, -17.5, 0.0, 17.5, 40.0, 88
         ("elu", {"alpha": 1.0}),
         ("softmax", {}),
         ("log_softmax", {}),
+        ("log_sigmoid", {}),
+        ("hardtanh", {"low": -1.0, "high": 1.0}),
+        ("gelu", {}),
+        ("gelu_tanh", {}),
+        ("silu", {}),
+        ("step", {"low": -1.0, "at_zero": 1.0}),
     ],
     ids=lambda call: call[0],
 )

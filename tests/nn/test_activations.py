@@ -30,6 +30,20 @@ ACTIVATIONS: dict[str, tuple[nn.Module, Callable[[Tensor], Tensor], str, dict[st
     "elu": (nn.ELU(), F.elu, "elu", {"alpha": 1.0}),
     "elu(0.3)": (nn.ELU(0.3), lambda x: F.elu(x, 0.3), "elu", {"alpha": 0.3}),
     "elu(-0.7)": (nn.ELU(-0.7), lambda x: F.elu(x, -0.7), "elu", {"alpha": -0.7}),
+    "log_sigmoid": (nn.LogSigmoid(), F.logsigmoid, "log_sigmoid", {}),
+    "hardtanh": (nn.Hardtanh(), F.hardtanh, "hardtanh", {"low": -1.0, "high": 1.0}),
+    "hardtanh(-0.5, 2)": (
+        nn.Hardtanh(-0.5, 2),
+        lambda x: F.hardtanh(x, -0.5, 2),
+        "hardtanh",
+        {"low": -0.5, "high": 2.0},
+    ),
+    "relu6": (nn.ReLU6(), F.relu6, "hardtanh", {"low": 0.0, "high": 6.0}),
+    "gelu": (nn.GELU(), F.gelu, "gelu", {}),
+    "gelu(tanh)": (nn.GELU("tanh"), lambda x: F.gelu(x, "tanh"), "gelu_tanh", {}),
+    "silu": (nn.SiLU(), F.silu, "silu", {}),
+    "sign": (nn.Sign(), F.sign, "step", {"low": -1.0, "at_zero": 1.0}),
+    "step": (nn.Step(0.5), lambda x: F.step(x, 0.5), "step", {"low": 0.0, "at_zero": 0.5}),
     "softmax": (nn.Softmax(), F.softmax, "softmax", {}),
     "log_softmax": (nn.LogSoftmax(), F.log_softmax, "log_softmax", {}),
 }
@@ -93,14 +107,100 @@ def test_rows_of_three_axes(backend: Backend, name: str, rng: Any) -> None:
 
 
 @by_row
-def test_only_the_last_axis(name: str) -> None:
+@pytest.mark.parametrize(
+    ("shape", "dim"),
+    [((4, 6), 0), ((4, 6), -2), ((3,), 0), ((2, 3, 5), 1), ((2, 3, 5), 0), ((3, 0, 2), 0)],
+    ids=str,
+)
+def test_any_axis(backend: Backend, name: str, shape: tuple[int, ...], dim: int, rng: Any) -> None:
+    z = rng.normal(size=shape)
+    e = np.exp(z)
+    expected = e / e.sum(axis=dim, keepdims=True)
+    expected = np.log(expected) if name == "log_softmax" else expected
+    module = nn.Softmax(dim) if name == "softmax" else nn.LogSoftmax(dim)
+    x = Tensor(z, True, backend=backend)
+    for f in (module, lambda t: getattr(F, name)(t, dim)):
+        assert_close(f(x).numpy(), expected, length=6)
+        if z.size:
+            gradcheck(lambda t, f=f: f(t + t) * t, x)
+
+
+@by_row
+def test_an_axis_that_is_not_there(name: str) -> None:
     x = Tensor(np.ones((2, 3)))
-    last = nn.Softmax(dim=1) if name == "softmax" else nn.LogSoftmax(dim=1)
-    assert last(x).tolist() == ACTIVATIONS[name][1](x).tolist()
-    with pytest.raises(ValueError, match=rf"{name} works along the last axis .*dim=0.*\(2, 3\)"):
-        getattr(F, name)(x, 0)
+    for dim in (2, -3):
+        with pytest.raises(ValueError, match=rf"dim from -2 to 1 for shape \(2, 3\), got {dim}"):
+            getattr(F, name)(x, dim)
     with pytest.raises(ValueError, match=r"shape \(\)"):
         getattr(F, name)(Tensor(1.0))
+
+
+def slopes(f: Callable[[Tensor], Tensor], z: list[float], backend: Backend) -> Any:
+    x = Tensor(z, True, backend=backend)
+    f(x).sum().backward()
+    assert x.grad is not None
+    return x.grad.tolist()
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        (nn.Sign(), [-1, 1, 1, 1, np.nan]),
+        (nn.Sign(at_zero=0), [-1, 0, 0, 1, np.nan]),
+        (nn.Step(), [0, 1, 1, 1, np.nan]),
+        (nn.Step(at_zero=0.5), [0, 0.5, 0.5, 1, np.nan]),
+    ],
+    ids=repr,
+)
+def test_steps_at_zero_and_their_gradient(
+    backend: Backend, module: nn.Module, expected: list[float]
+) -> None:
+    z = [-2.0, -0.0, 0.0, 3.0, float("nan")]
+    np.testing.assert_array_equal(module(Tensor(z, backend=backend)).numpy(), expected)
+    assert slopes(module, z, backend) == [0.0] * 5
+
+
+def test_slopes_at_the_ends_are_pytorchs(backend: Backend) -> None:
+    z = [-1.0, -0.5, 0.0, 1.0, 5.5, 6.0]
+    assert slopes(F.hardtanh, z, backend) == [0, 1, 1, 0, 0, 0]
+    assert slopes(F.relu6, z, backend) == [0, 0, 0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("f", "values"),  # what PyTorch gives
+    [
+        (
+            F.gelu,
+            [-0.04550026389635842, -0.15865525393145702, 0.34573123063700656, 2.99595030590511],
+        ),
+        (
+            lambda x: F.gelu(x, "tanh"),
+            [-0.04540230591222494, -0.15880800939172324, 0.34571400982514394, 2.996362607918227],
+        ),
+        (F.silu, [-0.2384058440442351, -0.2689414213699951, 0.3112296656009273, 2.8577223804673]),
+        (
+            F.logsigmoid,
+            [-2.1269280110429727, -1.3132616875182228, -0.4740769841801067, -0.04858735157374206],
+        ),
+    ],
+    ids=["gelu", "gelu(tanh)", "silu", "logsigmoid"],
+)
+def test_values(backend: Backend, f: Callable[[Tensor], Tensor], values: list[float]) -> None:
+    y = f(Tensor(np.array([-2.0, -1.0, 0.5, 3.0]), backend=backend))
+    np.testing.assert_allclose(y.numpy(), values, rtol=1e-14)
+
+
+@pytest.mark.parametrize("make", [nn.Hardtanh, lambda *ends: F.hardtanh(Tensor([1.0]), *ends)])
+@pytest.mark.parametrize("ends", [(1.0, 1.0), (2, -2), (0, float("nan"))], ids=str)
+def test_ends_the_wrong_way_round(make: Callable[..., Any], ends: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match=f"min_val must be below max_val, got {ends[0]!r} and"):
+        make(*ends)
+
+
+def test_an_unknown_gelu() -> None:
+    for make in (nn.GELU, lambda name: F.gelu(Tensor([1.0]), name)):
+        with pytest.raises(ValueError, match="approximate must be 'none' or 'tanh', got 'erf'"):
+            make("erf")
 
 
 def test_softmax_of_large_logits(backend: Backend) -> None:
@@ -122,4 +222,7 @@ def test_repr_and_config() -> None:
     assert repr(nn.LeakyReLU(0.2)) == "LeakyReLU(negative_slope=0.2)"
     assert nn.ELU(0.5).config() == {"alpha": 0.5}
     assert nn.Softmax().config() == {"dim": -1}
+    assert repr(nn.Hardtanh(0, 2)) == "Hardtanh(min_val=0.0, max_val=2.0)"
+    assert repr(nn.GELU()) == "GELU(approximate='none')"
+    assert nn.Sign().config() == nn.Step().config() == {"at_zero": 1.0}
     assert repr(nn.ReLU()) == "ReLU()"

@@ -172,6 +172,8 @@ def frozen() -> nn.Sequential:
         (lambda: nn.Sequential(nn.Linear(3, 3)), lambda y, t: y, "the loss .* is not one"),
         (lambda: nn.Sequential(nn.Linear(3, 3), nn.LeakyReLU(-0.1)), nn.MSELoss(), "LeakyReLU"),
         (lambda: nn.Sequential(nn.Linear(3, 3), nn.ELU(-1.0)), nn.MSELoss(), "ELU"),
+        (lambda: nn.Sequential(nn.Linear(3, 3), nn.Softmax(0)), nn.MSELoss(), r"Softmax\(dim=0"),
+        (lambda: nn.Sequential(nn.Linear(3, 3), nn.LogSoftmax(0)), nn.MSELoss(), "along the rows"),
         (lambda: nn.Sequential(nn.Linear(3, 4), nn.Linear(3, 3)), nn.MSELoss(), "followed by"),
         (
             lambda: nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3, dtype="float64")),
