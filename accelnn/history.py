@@ -91,6 +91,9 @@ class History:
 class Callback:
     """Base of callbacks; override what you need."""
 
+    def on_model(self, model: Any, loss: Any) -> None:
+        """Before all others: the model and the loss that are trained."""
+
     def on_train_begin(self, history: History, n_rows: int, epochs: int) -> None:
         """Before the first epoch."""
 

@@ -146,6 +146,7 @@ def _fit(
 ) -> None:
     """Run the epochs and write them into the history, until a callback wants to stop."""
     for callback in loop.callbacks:
+        callback.on_model(data.model, data.loss)
         callback.on_train_begin(history, loop.n_rows, epochs)
     compile_seconds = loop.warm_up()
     for number, order in enumerate(_orders(loop.n_rows, epochs, rng, shuffle), 1):

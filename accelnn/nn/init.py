@@ -17,47 +17,21 @@ Examples
 """
 
 import math
-import threading
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 
 from accelnn.autograd import Tensor
 from accelnn.nn.module import write
+from accelnn.seeding import drawn
 
 Filled = TypeVar("Filled")  # a Tensor or an array of NumPy
-_lock = threading.Lock()
-_generator = np.random.default_rng()
-
-
-def manual_seed(seed: int) -> None:
-    """Make the layers created from here on, and their dropout masks, repeatable.
-
-    Examples
-    --------
-    >>> import accelnn
-    >>> accelnn.manual_seed(0)
-    >>> a = accelnn.nn.Linear(2, 1).weight.tolist()
-    >>> accelnn.manual_seed(0)
-    >>> a == accelnn.nn.Linear(2, 1).weight.tolist()
-    True
-    """
-    global _generator
-    with _lock:
-        _generator = np.random.default_rng(seed)
 
 
 def uniform(shape: tuple[int, ...], fan_in: int, dtype: Any) -> Any:
     """Draw from U(-k, k), k = 1/√fan_in: PyTorch's default for a Linear, weight and bias alike."""
     k = 1 / math.sqrt(fan_in) if fan_in else 0.0
-    return _drawn(None, lambda rng: rng.uniform(-k, k, shape)).astype(dtype)
-
-
-def fresh_seed() -> int:
-    """Draw a seed for a layer that needs random numbers of its own."""
-    with _lock:
-        return int(_generator.integers(2**63))
+    return drawn(lambda rng: rng.uniform(-k, k, shape)).astype(dtype)
 
 
 def zeros_(tensor: Filled) -> Filled:
@@ -65,15 +39,26 @@ def zeros_(tensor: Filled) -> Filled:
     return constant_(tensor, 0.0)
 
 
+def ones_(tensor: Filled) -> Filled:
+    """Fill with 1."""
+    return constant_(tensor, 1.0)
+
+
 def constant_(tensor: Filled, val: float) -> Filled:
     """Fill with ``val``."""
     return _filled(tensor, np.full(_shape(tensor), val))
 
 
-def normal_(tensor: Filled, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Filled:
-    """Fill from N(mean, std²)."""
+def uniform_(tensor: Filled, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Filled:
+    """Fill from U(a, b). A Linear starts with a, b = ∓1/√in_features, weight and bias alike."""
     shape = _shape(tensor)
-    return _filled(tensor, _drawn(generator, lambda rng: rng.normal(mean, std, shape)))
+    return _filled(tensor, drawn(lambda rng: rng.uniform(a, b, shape), generator))
+
+
+def normal_(tensor: Filled, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Filled:
+    """Fill from N(mean, std²); with ``std=0.01`` what is written as 0.01 · randn."""
+    shape = _shape(tensor)
+    return _filled(tensor, drawn(lambda rng: rng.normal(mean, std, shape), generator))
 
 
 def xavier_uniform_(tensor: Filled, gain: float = 1.0, generator: Any = None) -> Filled:
@@ -134,8 +119,8 @@ def orthogonal_(tensor: Filled, gain: float = 1.0, generator: Any = None) -> Fil
     2014, arXiv:1312.6120; Mezzadri 2007, arXiv:math-ph/0609050, section 5).
     """
     rows, columns = _fans(tensor)
-    drawn = _drawn(generator, lambda rng: rng.normal(0.0, 1.0, (rows, columns)))
-    q, r = np.linalg.qr(drawn if rows >= columns else drawn.T)
+    values = drawn(lambda rng: rng.normal(0.0, 1.0, (rows, columns)), generator)
+    q, r = np.linalg.qr(values if rows >= columns else values.T)
     q = q * np.sign(np.diagonal(r))
     return _filled(tensor, gain * (q if rows >= columns else q.T))
 
@@ -180,15 +165,7 @@ def _kaiming(tensor: Any, a: float, mode: str, nonlinearity: str) -> float:
 
 def _uniform(tensor: Filled, bound: float, generator: Any) -> Filled:
     shape = _shape(tensor)
-    return _filled(tensor, _drawn(generator, lambda rng: rng.uniform(-bound, bound, shape)))
-
-
-def _drawn(generator: Any, draw: Callable[[Any], Any]) -> Any:
-    """Return what ``draw`` takes from a generator, or from that of ``manual_seed``."""
-    if generator is not None:
-        return draw(generator)
-    with _lock:
-        return draw(_generator)
+    return _filled(tensor, drawn(lambda rng: rng.uniform(-bound, bound, shape), generator))
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:

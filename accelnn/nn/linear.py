@@ -4,6 +4,7 @@ from typing import Any, SupportsIndex
 
 from accelnn.autograd import Parameter, Tensor
 from accelnn.backends import Backend, resolve_backend
+from accelnn.devices import backend_of
 from accelnn.nn import functional as F
 from accelnn.nn.init import uniform
 from accelnn.nn.module import Module
@@ -18,6 +19,8 @@ class Linear(Module):
     bias : bool
     dtype : {"float32", "float64"}
     backend : str or Backend
+    device : str or Backend, optional
+        PyTorch's word for it: "cpu", "cuda", "cuda:1"; see ``Module.to``.
 
     Attributes
     ----------
@@ -47,6 +50,7 @@ class Linear(Module):
         *,
         dtype: Any = "float32",
         backend: str | Backend = "auto",
+        device: str | Backend | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("in_features", in_features), ("out_features", out_features)):
@@ -55,7 +59,7 @@ class Linear(Module):
         if str(dtype).rpartition(".")[2].strip("'>") not in ("float32", "float64"):
             raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
         self.in_features, self.out_features = int(in_features), int(out_features)
-        held = resolve_backend(backend)
+        held = _place(backend, device)
         storage = held.asarray(uniform((in_features, out_features), in_features, dtype))
         self.weight = Parameter(storage.T, backend=held)
         self.bias: Parameter | None = None
@@ -84,3 +88,12 @@ class Linear(Module):
             "bias": self.bias is not None,
             "dtype": str(self.weight.dtype),
         }
+
+
+def _place(backend: str | Backend, device: str | Backend | None) -> Backend:
+    """Return the backend of a layer from either of the two arguments that name it."""
+    if device is None:
+        return resolve_backend(backend)
+    if backend != "auto":
+        raise ValueError(f"give backend or device, not both; got {backend!r} and {device!r}")
+    return backend_of(device)

@@ -55,6 +55,48 @@ def binary_cross_entropy_with_logits(z: Tensor, target: Any, reduction: str = "m
     return loss.reshape(z.shape) if reduction == "none" else loss
 
 
+def binary_cross_entropy(p: Tensor, target: Any, reduction: str = "mean") -> Tensor:
+    """``-t log p - (1-t) log(1 - p)`` of probabilities, mean over all elements; both logs ≥ -100.
+
+    As PyTorch documents for BCELoss: so the loss of p = 0 or 1 is finite. The derivative
+    ``(p - t) / (p (1 - p))`` is kept finite alike, by a denominator of at least 1e-12.
+
+    A logistic function in front of it rounds to 1 for logits above some 37 in float64, 17 in
+    float32, whatever they were; from there on only ``binary_cross_entropy_with_logits`` is exact.
+
+    Parameters
+    ----------
+    p, target : Tensor or array of one shape
+        Probabilities of the positive class in [0, 1], predicted and true; the latter get no
+        gradient.
+
+    Raises
+    ------
+    ValueError
+        For a prediction outside [0, 1]; a NaN stays one.
+    """
+    xp = p.backend.xp
+
+    def log(x: Any) -> Any:
+        empty = x == 0
+        held = xp.maximum(xp.log(xp.where(empty, xp.ones_like(x), x)), -100.0)
+        return xp.where(empty, xp.full_like(x, -100.0), held)
+
+    def value(p: Any, t: Any) -> Any:
+        return -(t * log(p) + (1 - t) * log(1 - p))
+
+    def slope(p: Any, t: Any) -> Any:
+        return (p - t) / xp.maximum(p * (1 - p), 1e-12)
+
+    outside = xp.logical_or(p.array < 0, p.array > 1)
+    if bool(xp.any(outside)):
+        raise ValueError(
+            f"binary_cross_entropy expects probabilities from 0 to 1, got "
+            f"{float(p.array[outside][0])}; for logits use binary_cross_entropy_with_logits"
+        )
+    return _element_loss("binary_cross_entropy", p, target, reduction, value, slope)
+
+
 def cross_entropy(
     z: Tensor, target: Any, reduction: str = "mean", label_smoothing: float = 0.0
 ) -> Tensor:

@@ -118,6 +118,16 @@ class _ElementLoss(Loss):
         return each.reshape(rows, math.prod(each.shape[1:])).sum(1)
 
 
+class BCELoss(_ElementLoss):
+    """Binary cross-entropy of probabilities; see ``functional.binary_cross_entropy``.
+
+    Behind a Sigmoid, ``BCEWithLogitsLoss`` in place of both is faster and exact for any logit.
+    """
+
+    def _of(self, prediction: Tensor, target: Any, reduction: str) -> Tensor:
+        return F.binary_cross_entropy(prediction, target, reduction)
+
+
 class L1Loss(_ElementLoss):
     """Absolute error, averaged over all elements; see ``functional.l1_loss``."""
 

@@ -6,10 +6,14 @@ from typing import Any
 import numpy as np
 
 from accelnn.autograd import Parameter, Tensor, on_host
-from accelnn.backends import Backend, get_backend
+from accelnn.backends import Backend
+from accelnn.devices import backend_of
+from accelnn.graph import changed
+from accelnn.nn.hooks import Hookable
+from accelnn.nn.summary import Summary, summarise
 
 
-class Module:
+class Module(Hookable):
     """Base of all layers; assigning a Parameter or a Module to an attribute registers it.
 
     What a layer keeps without learning it, such as running means, is a buffer: see
@@ -74,19 +78,83 @@ class Module:
         setattr(self, name, tensor)
         self._buffers[name] = tensor
 
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Set the attribute ``name`` to a Parameter, or to None for one that is left out."""
+        if not isinstance(param, Parameter | None):
+            raise TypeError(f"expected a Parameter or None, got {param!r} for {name!r}")
+        setattr(self, name, param)
+
+    def add_module(self, name: str, module: "Module") -> None:
+        """Set the attribute ``name`` to a module below this one."""
+        if not isinstance(module, Module):
+            raise TypeError(f"expected a Module, got {module!r} for {name!r}")
+        setattr(self, name, module)
+
     def forward(self, x: Tensor) -> Tensor:
         """Compute the output; a subclass must define it."""
         raise TypeError(f"{type(self).__name__} does not define forward(x)")
 
-    def __call__(self, x: Any) -> Tensor:
-        """Return ``forward`` of ``x``, an array or Tensor."""
+    def __call__(self, x: Any, *others: Any, **named: Any) -> Tensor:
+        """Return ``forward`` of ``x``, an array or Tensor; other arguments pass as they are."""
         if not isinstance(x, Tensor):
             x = Tensor(x, backend=self.backend or "auto")
-        return self.forward(x)
+        if self._hooks is None:
+            return self.forward(x, *others, **named)
+        result: Tensor = self._hooks.call(self, (x, *others), named)
+        return result
+
+    # The tree ---------------------------------------------------------------------------------
 
     def children(self) -> Iterator["Module"]:
         """Yield the modules directly below."""
         yield from self._modules.values()
+
+    def named_children(self) -> Iterator[tuple[str, "Module"]]:
+        """Yield (name, module) of those directly below."""
+        yield from self._modules.items()
+
+    def modules(self) -> Iterator["Module"]:
+        """Yield this module and all below, each once."""
+        for _, module in self.named_modules():
+            yield module
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
+        """Yield (dotted name, module) of this module and all below, each once.
+
+        Examples
+        --------
+        >>> from accelnn import nn
+        >>> model = nn.Sequential(nn.Flatten(), nn.Sequential(nn.ReLU()))
+        >>> [name for name, _ in model.named_modules()]
+        ['', '0', '1', '1.0']
+        """
+        yield from self._named_modules(prefix, set())
+
+    def _named_modules(self, name: str, seen: set[int]) -> Iterator[tuple[str, "Module"]]:
+        if id(self) in seen:
+            return
+        seen.add(id(self))
+        yield name, self
+        for below, module in self._modules.items():
+            yield from module._named_modules(f"{name}.{below}" if name else below, seen)
+
+    def apply(self, fn: Callable[["Module"], Any]) -> "Module":
+        """Call ``fn`` for all modules below, then for this one, as to initialise; returns itself.
+
+        Examples
+        --------
+        >>> from accelnn import nn
+        >>> model = nn.Sequential(nn.Linear(1, 1), nn.Tanh())
+        >>> def zeros(module):
+        ...     if isinstance(module, nn.Linear):
+        ...         nn.init.zeros_(module.weight)
+        >>> model.apply(zeros)[0].weight.tolist()
+        [[0.0]]
+        """
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
         """Yield (dotted name, parameter), own ones first, a shared one only once."""
@@ -125,10 +193,49 @@ class Module:
         """Backend of the parameters and buffers; None without any."""
         return next((tensor.backend for _, tensor in self._named_state()), None)
 
-    def zero_grad(self) -> None:
-        """Forget all gradients: ``.grad`` becomes None."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients: ``.grad`` becomes None, or with False keeps its array, of zeros."""
         for parameter in self.parameters():
-            parameter.grad = None
+            forget_gradient(parameter, set_to_none)
+
+    def requires_grad_(self, requires_grad: bool = True) -> "Module":
+        """Let all parameters be learned, or with False freeze them; returns itself."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
+    def summary(self, input_shape: tuple[int, ...] | None = None) -> Summary:
+        """Return the layers with the shapes of their outputs and their numbers of parameters.
+
+        Parameters
+        ----------
+        input_shape : tuple of int, optional
+            Of one sample, without the batch axis. With it zeros are passed through a copy of the
+            model in evaluation mode. Without, shapes are known where Linear layers of a
+            ``Sequential`` tell them.
+
+        Returns
+        -------
+        Summary
+            Print it; ``total``, ``trainable`` and ``rows`` are numbers to compute with.
+
+        Examples
+        --------
+        >>> from accelnn import nn
+        >>> mnist = nn.Sequential(nn.Flatten(), nn.Linear(784, 512), nn.ReLU(),
+        ...                       nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
+        >>> print(mnist.summary((28, 28)))
+        name       layer    output    parameters  biases
+        0          Flatten  (n, 784)           0       0
+        1          Linear   (n, 512)     401,920     512
+        2          ReLU     (n, 512)           0       0
+        3          Linear   (n, 512)     262,656     512
+        4          ReLU     (n, 512)           0       0
+        5          Linear   (n, 10)        5,130      10
+        total                            669,706   1,034
+        trainable                        669,706
+        """
+        return summarise(self, input_shape)
 
     def train(self, mode: bool = True) -> "Module":
         """Switch to training (dropout drops), or with False to evaluation; returns itself."""
@@ -141,14 +248,42 @@ class Module:
         """Switch to evaluation; returns itself."""
         return self.train(False)
 
-    def to(self, backend: str | Backend) -> "Module":
-        """Move parameters and buffers to another backend, values unchanged; returns itself."""
-        target = get_backend(backend)
+    def to(self, device: str | Backend) -> "Module":
+        """Move parameters and buffers, values unchanged; returns itself.
+
+        Parameters
+        ----------
+        device : str or Backend
+            "cpu" keeps a backend of the CPU and else returns to NumPy, "cuda" is CuPy, "cuda:1" its
+            GPU of that number; or a backend or its name.
+
+        Raises
+        ------
+        ValueError
+            For a name that is none of these.
+        BackendUnavailable
+            Where a backend cannot run here; the message says why and what to do.
+
+        Examples
+        --------
+        >>> from accelnn import nn
+        >>> nn.Linear(2, 1, backend="numba").to("cpu").backend
+        <accelnn backend 'numba'>
+        """
+        target = backend_of(device, self.backend)
         for _, tensor in self._named_state():
             if tensor.backend is not target:
                 moved = target.asarray(on_host(tensor))
                 tensor.array, tensor.backend, tensor.grad = moved, target, None
         return self
+
+    def cpu(self) -> "Module":
+        """Move to the CPU; see ``to``."""
+        return self.to("cpu")
+
+    def cuda(self, device: int | None = None) -> "Module":
+        """Move to a GPU, the current one or that of a number; see ``to``."""
+        return self.to("cuda" if device is None else f"cuda:{device}")
 
     def state_dict(self) -> dict[str, Any]:
         """Return parameters and buffers as NumPy arrays by dotted name, as PyTorch has them."""
@@ -206,5 +341,15 @@ def write(tensor: Tensor, values: Any) -> None:
     array = tensor.backend.asarray(values, dtype=tensor.array.dtype)
     if tensor.backend.in_place:
         tensor.array[...] = array
+        changed(tensor.array)
     else:
         tensor.array = array
+
+
+def forget_gradient(parameter: Tensor, set_to_none: bool) -> None:
+    """Set ``.grad`` to None, or where there is one, its array to zeros."""
+    held = parameter.grad
+    if set_to_none or held is None:
+        parameter.grad = None
+    else:
+        write(held, held.backend.xp.zeros_like(held.array))

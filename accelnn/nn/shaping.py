@@ -5,8 +5,8 @@ from typing import Any, overload
 
 from accelnn.autograd import Tensor
 from accelnn.nn import functional as F
-from accelnn.nn.init import fresh_seed
 from accelnn.nn.module import Module
+from accelnn.seeding import fresh_seed
 
 
 class Flatten(Module):
@@ -64,6 +64,8 @@ class Sequential(Module):
     >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
     >>> len(model), model(nn.functional.Tensor([[1.0, 2.0, 3.0, 4.0]])).shape
     (3, (1, 3))
+    >>> len(model.append(nn.Softmax()))
+    4
     """
 
     def __init__(self, *layers: Module) -> None:
@@ -80,6 +82,11 @@ class Sequential(Module):
         for layer in self:
             x = layer(x)
         return x
+
+    def append(self, module: Module) -> "Sequential":
+        """Put a layer behind the last; returns itself."""
+        self.add_module(str(len(self)), module)
+        return self
 
     def __iter__(self) -> Iterator[Module]:
         return iter(list(self._modules.values()))

@@ -10,7 +10,7 @@ import accelnn
 from accelnn import Parameter, Tensor, gradcheck, nn
 from accelnn.backends import Backend
 from accelnn.nn import functional as F
-from tests.golden_graph import Golden, linear
+from tests.golden.entries import Golden, linear
 from tests.tolerances import assert_close
 
 

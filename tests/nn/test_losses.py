@@ -9,7 +9,7 @@ import pytest
 from accelnn import Tensor, gradcheck, nn
 from accelnn.backends import Backend
 from accelnn.nn import functional as F
-from tests.golden_graph import Golden
+from tests.golden.entries import Golden
 from tests.tolerances import assert_close
 
 Case = tuple[Callable[[str], nn.Loss], Callable[[Tensor, Any, str], Tensor], Callable[..., Any]]
@@ -31,6 +31,10 @@ def nll_of_classes(z: Any, t: Any, reduction: str) -> Any:
 
 def bce(z: Any, t: Any) -> Any:
     p = 1 / (1 + np.exp(-z))
+    return -t * np.log(p) - (1 - t) * np.log(1 - p)
+
+
+def bce_of_p(p: Any, t: Any) -> Any:
     return -t * np.log(p) - (1 - t) * np.log(1 - p)
 
 
@@ -67,6 +71,7 @@ def focal_of_classes(z: Any, t: Any, reduction: str) -> Any:
 LOSSES: dict[str, Case] = {
     "mse": (nn.MSELoss, F.mse_loss, elementwise(lambda y, t: (y - t) ** 2)),
     "bce": (nn.BCEWithLogitsLoss, F.binary_cross_entropy_with_logits, elementwise(bce)),
+    "bce of p": (nn.BCELoss, F.binary_cross_entropy, elementwise(bce_of_p)),
     "ce": (nn.CrossEntropyLoss, F.cross_entropy, nll_of_classes),
     "smooth ce": (
         lambda how: nn.CrossEntropyLoss(how, label_smoothing=0.3),
@@ -113,6 +118,8 @@ reductions = pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 
 def data(name: str, shape: tuple[int, ...], rng: Any) -> tuple[Any, Any]:
     z = rng.normal(size=shape)
+    if name == "bce of p":
+        return rng.uniform(0.05, 0.95, size=shape), rng.uniform(size=shape)
     if name in CLASSES:
         return z, rng.integers(0, shape[1], shape[0])
     if name.startswith("poisson"):
@@ -224,6 +231,11 @@ def test_golden_logistic_cost(backend: Backend) -> None:
 def test_golden_binary_cross_entropy(backend: Backend) -> None:
     golden = Golden("S2-G21-bce")
     p, target = golden.tensor("p", backend, True), golden.inputs["target"]
+    loss = nn.BCELoss()(p, target)
+    loss.backward()
+    golden.check("mean", loss)
+    golden.check("grad_p", p.grad)
+    p.grad = None
     golden.check("mean", nn.BCEWithLogitsLoss()(golden.tensor("logits", backend), target))
     loss = nn.BCEWithLogitsLoss()((p / (1 - p)).log(), target)
     loss.backward()
@@ -265,6 +277,52 @@ def test_golden_labels_of_minus_one_and_one(backend: Backend) -> None:
     golden = Golden("S4-G26")
     labels = (np.array(golden.inputs["y_pm1"]) + 1) / 2
     golden.check("sum", nn.BCEWithLogitsLoss("sum")(golden.tensor("score", backend), labels))
+
+
+# Probabilities 0 and 1 ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_certain_and_wrong(backend: Backend, dtype: str) -> None:
+    """As PyTorch has it: log at least -100, denominator of the slope at least 1e-12."""
+    p = Tensor([0.0, 1.0, 0.0, 1.0, 0.5], True, dtype=dtype, backend=backend)
+    loss = nn.BCELoss("none")(p, [0.0, 1.0, 1.0, 0.0, 0.0])
+    assert_close(loss.numpy(), np.array([0, 0, 100, 100, np.log(2)], dtype))
+    loss.sum().backward()
+    assert p.grad is not None
+    assert_close(p.grad.numpy(), np.array([0, 0, -1e12, 1e12, 2], dtype))
+    assert F.binary_cross_entropy(p, [0.5] * 5, "none").tolist()[0] == 50
+
+
+def test_a_probability_that_float32_can_just_hold(backend: Backend) -> None:
+    p = Tensor(np.array([1e-30, 1e-40, 1e-45]), backend=backend)  # log 1e-45 = -103.6
+    found = F.binary_cross_entropy(p, [1.0, 1.0, 1.0], "none").numpy()
+    assert_close(found, np.array([-np.log(1e-30), -np.log(1e-40), 100]))
+
+
+@pytest.mark.parametrize(("dtype", "edge"), [("float32", 17.5), ("float64", 37.5)])
+def test_where_only_logits_are_exact(backend: Backend, dtype: str, edge: float) -> None:
+    z = Tensor([edge], dtype=dtype, backend=backend)
+    assert F.sigmoid(z).item() == 1
+    assert F.binary_cross_entropy(F.sigmoid(z), [0.0]).item() == 100
+    assert F.binary_cross_entropy_with_logits(z, [0.0]).item() == pytest.approx(edge)
+    z = Tensor([edge - 2], dtype=dtype, backend=backend)
+    assert F.binary_cross_entropy(F.sigmoid(z), [0.0]).item() == pytest.approx(edge - 2, rel=0.2)
+
+
+@pytest.mark.parametrize("value", [-0.25, 1.5, np.inf], ids=str)
+def test_no_probability(backend: Backend, value: float) -> None:
+    p = Tensor(np.array([0.5, value, -3.0]), backend=backend)
+    message = f"expects probabilities from 0 to 1, got {value}; for logits use"
+    with pytest.raises(ValueError, match=message):
+        F.binary_cross_entropy(p, [0.0, 0.0, 0.0])
+
+
+def test_a_nan_stays_one(backend: Backend) -> None:
+    p = Tensor(np.array([0.5, np.nan]), True, backend=backend)
+    loss = F.binary_cross_entropy(p, [1.0, 1.0], "none")
+    assert np.isnan(loss.numpy()).tolist() == [False, True]
+    assert np.isnan(F.binary_cross_entropy(p, [1.0, 1.0]).item())
 
 
 # Errors -------------------------------------------------------------------------------------------

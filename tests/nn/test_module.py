@@ -10,7 +10,7 @@ import pytest
 import accelnn
 from accelnn import Parameter, Tensor, nn
 from accelnn.backends import Backend, get_backend
-from tests.golden_graph import Golden
+from tests.golden.entries import Golden
 from tests.tolerances import assert_close
 
 
@@ -190,6 +190,77 @@ def test_zero_grad(backend: Backend) -> None:
     assert all(p.grad is not None for p in layer.parameters())
     layer.zero_grad()
     assert all(p.grad is None for p in layer.parameters())
+
+
+def test_zero_grad_keeps_the_arrays(backend: Backend) -> None:
+    model = nn.Sequential(nn.Linear(2, 1, backend=backend), nn.Linear(1, 1, backend=backend))
+    model[0]([[1.0, 2.0]]).sum().backward()
+    held = [p.grad for p in model.parameters()]
+    arrays = [g.array for g in held if g is not None]
+    model.zero_grad(set_to_none=False)
+    assert [p.grad for p in model.parameters()] == held
+    assert held[2:] == [None, None]  # what had no gradient gets none
+    for gradient, array in zip(held, arrays, strict=False):
+        assert gradient is not None
+        assert gradient.array is array
+        assert not gradient.numpy().any()
+    model[0]([[1.0, 2.0]]).sum().backward()
+    assert isinstance(model[0], nn.Linear)
+    assert model[0].weight.grad is not None
+    assert model[0].weight.grad.tolist() == [[1.0, 2.0]]
+
+
+def test_freezing(backend: Backend) -> None:
+    layer = nn.Linear(2, 1, backend=backend)
+    assert layer.requires_grad_(False) is layer
+    assert not layer([[1.0, 2.0]]).requires_grad
+    layer.requires_grad_()
+    assert layer([[1.0, 2.0]]).requires_grad
+
+
+def test_the_tree_by_name() -> None:
+    net = nn.Sequential(Net(), nn.Sequential(nn.ReLU()))
+    inner = net[0]
+    assert isinstance(inner, Net)
+    assert list(net.named_modules()) == [
+        ("", net),
+        ("0", inner),
+        ("0.first", inner.first),
+        ("0.drop", inner.drop),
+        ("1", net[1]),
+        ("1.0", net[1][0]),  # type: ignore[index]
+    ]
+    assert list(net.modules()) == [module for _, module in net.named_modules()]
+    assert next(iter(net.named_modules("model")))[0] == "model"
+    assert [name for name, _ in inner.named_children()] == ["first", "again", "drop"]
+
+
+def test_apply_goes_from_the_leaves_up() -> None:
+    net, seen = nn.Sequential(nn.ReLU(), nn.Sequential(nn.Tanh())), []
+    assert net.apply(lambda module: seen.append(type(module).__name__)) is net
+    assert seen == ["ReLU", "Tanh", "Sequential", "Sequential"]
+
+
+def test_registering_by_name() -> None:
+    layer = nn.Module()
+    layer.register_parameter("w", Parameter([1.0]))
+    layer.register_parameter("b", None)
+    layer.add_module("inner", nn.Linear(1, 1))
+    assert [n for n, _ in layer.named_parameters()] == ["w", "inner.weight", "inner.bias"]
+    assert vars(layer)["b"] is None
+    with pytest.raises(TypeError, match="expected a Parameter or None, got 3 for 'w'"):
+        layer.register_parameter("w", 3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="expected a Module, got 3 for 'inner'"):
+        layer.add_module("inner", 3)  # type: ignore[arg-type]
+
+
+def test_append() -> None:
+    model = nn.Sequential(nn.Linear(2, 3))
+    assert model.append(nn.ReLU()).append(nn.Linear(3, 1)) is model
+    assert [name for name, _ in model.named_children()] == ["0", "1", "2"]
+    assert model([[1.0, 2.0]]).shape == (1, 1)
+    with pytest.raises(TypeError, match="expected a Module, got 'relu' for '3'"):
+        model.append("relu")  # type: ignore[arg-type]
 
 
 def test_deepcopy_is_independent(backend: Backend) -> None:

@@ -9,7 +9,7 @@ from accelnn import Tensor, gradcheck, nn
 from accelnn.backends import Backend
 from accelnn.errors import GraphError
 from accelnn.nn import functional as F
-from tests.golden_graph import Golden, grads, linear
+from tests.golden.entries import Golden, grads, linear
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "sigmoid": nn.Sigmoid,

@@ -10,7 +10,7 @@ from accelnn import Tensor, gradcheck, nn
 from accelnn.backends import Backend
 from accelnn.kernels import load
 from accelnn.nn import functional as F
-from tests.golden_graph import Golden
+from tests.golden.entries import Golden
 from tests.tolerances import assert_close
 
 ONES = np.ones((6, 7))

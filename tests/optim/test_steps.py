@@ -10,7 +10,7 @@ from accelnn import Parameter, Tensor, nn, optim
 from accelnn.backends import Backend
 from accelnn.nn import functional as F
 from accelnn.optim import SGD, Adam, AdamW, Optimizer, RMSprop
-from tests.golden_graph import Golden, linear
+from tests.golden.entries import Golden, linear
 from tests.tolerances import assert_close
 
 N = 12

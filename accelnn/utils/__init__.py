@@ -1,0 +1,3 @@
+"""What PyTorch keeps in ``torch.utils``: so far ``data``."""
+
+from accelnn.utils import data as data
