@@ -8,7 +8,7 @@ import pytest
 
 from accelnn import Tensor, count_ops, nn
 from accelnn.backends import Backend
-from tests.golden_graph import Golden
+from tests.golden.entries import Golden
 
 
 def relu_net(sizes: list[int], bias: bool = False) -> nn.Sequential:

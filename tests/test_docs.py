@@ -1,18 +1,21 @@
 """What the documents and docstrings say is what the code does.
 
 One test per page runs its Python blocks, in order and in one namespace; one test per module runs
-the examples of its docstrings. Links, and the commands of the command line, are looked up.
+the examples of its docstrings. Links, and the commands of the command line, are looked up. What a
+block is and how it may be marked is what the site goes by, ``docs/_ext/fences.py``.
 """
 
 import doctest
 import importlib
 import json
+import os
 import pkgutil
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import pytest
@@ -29,24 +32,16 @@ LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
 
 #: Not imported here: the first runs the command line, the others need optional libraries.
 _LEFT_OUT = ("accelnn.__main__", "accelnn.bench", "accelnn.kernels.on_cupy")
-_FENCE = re.compile(r"^```(?P<info>[^`\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_SKIP = re.compile(r"skip: needs (a GPU|the network)")
+
+os.environ["MPLBACKEND"] = "agg"  # figures are made, not shown
+sys.path.append(str(ROOT / "docs/_ext"))
+fences = importlib.import_module("fences")
+Block = fences.Block
 
 
-class Block(NamedTuple):
-    """A fenced block: what stands behind the fence, its text, and the line before its first."""
-
-    info: str
-    text: str
-    line: int
-
-
-def blocks(page: Path) -> list[Block]:
-    text = page.read_text(encoding="utf-8")
-    return [
-        Block(m["info"].strip(), m["text"], text.count("\n", 0, m.start("text")))
-        for m in _FENCE.finditer(text)
-    ]
+def blocks(page: Path) -> list[Any]:
+    found: list[Any] = fences.blocks(page.read_text(encoding="utf-8"))
+    return found
 
 
 def name_of(page: Path) -> str:
@@ -71,19 +66,32 @@ def _own_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_python_blocks_run(page: Path) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):
-        language, _, mark = block.info.partition(" ")
-        if language != "python":
+        if block.language != "python":
             continue
-        if mark:
-            assert _SKIP.fullmatch(mark), f"{name_of(page)}:{block.line}: not a reason: {mark!r}"
-        elif ">>>" in block.text:
+        where = f"{name_of(page)}:{block.line}"
+        marked = fences.MARK.fullmatch(block.mark)
+        assert marked or not block.mark, f"{where}: not a mark that there is: {block.mark!r}"
+        if not block.runs:
+            continue
+        if ">>>" in block.text:
+            assert not marked, f"{where}: {block.mark!r} is for blocks without prompts"
             run_examples(page, block, namespace)
-        else:
-            padding = "\n" * block.line  # so that a traceback names the page's own lines
-            exec(compile(padding + block.text, str(page), "exec"), namespace)
+            continue
+        value = fences.run(block, namespace, str(page))
+        if marked and marked["alt"]:
+            assert is_picture(value), f"{where}: the block gives no picture"
 
 
-def run_examples(page: Path, block: Block, namespace: dict[str, Any]) -> None:
+def is_picture(value: Any) -> bool:
+    """Say whether a block gave one, and close Matplotlib's figures."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    figures = bool(pyplot and pyplot.get_fignums())
+    if pyplot:
+        pyplot.close("all")
+    return figures or hasattr(value, "_repr_svg_")
+
+
+def run_examples(page: Path, block: Any, namespace: dict[str, Any]) -> None:
     """Run one block in ``>>>`` style; what it defines is left in the namespace."""
     parser = doctest.DocTestParser()
     test = parser.get_doctest(block.text, namespace, name_of(page), str(page), block.line)
@@ -122,13 +130,14 @@ def test_a_wrong_output_is_seen(tmp_path: Path) -> None:
 
 def anchors(page: Path) -> set[str]:
     """Return the names that headings get on a page: lower case, spaces as hyphens."""
-    titles = re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text("utf-8")), re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", fences.FENCE.sub("", page.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("page", LINKED, ids=name_of)
 def test_relative_links_lead_somewhere(page: Path) -> None:
-    prose = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    prose = fences.FENCE.sub("", page.read_text(encoding="utf-8"))
+    prose = re.sub(r"`[^`\n]+`", "", prose)
     for link in re.findall(r"\]\(([^)\s]+)\)", prose):
         if link.startswith(("https://", "mailto:")):
             continue
@@ -139,10 +148,17 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(target), f"{name_of(page)}: {link} has no such heading"
 
 
-def test_the_index_names_every_page() -> None:
-    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+def test_an_index_names_every_page() -> None:
+    """``docs/index.md`` those beside it and below, or the index of their own folder does."""
+    top = ROOT / "docs"
     for page in PAGES[1:]:
-        assert page.name == "index.md" or f"({page.relative_to(ROOT / 'docs').as_posix()})" in text
+        if page.parent.name.startswith("_") or page == top / "index.md":
+            continue
+        indices = [top / "index.md", page.parent / "index.md", page.parent.with_suffix(".md")]
+        texts = [(i.parent, i.read_text("utf-8")) for i in indices if i.exists() and i != page]
+        assert any(f"({page.relative_to(folder).as_posix()})" in text for folder, text in texts), (
+            f"no index has a link to {name_of(page)}"
+        )
 
 
 def test_the_changelog_knows_the_version() -> None:
@@ -215,7 +231,7 @@ def test_command_lines_parse(page: Path) -> None:
 
 def test_the_readme_names_the_commands_there_are() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    spans = re.findall(r"`(accelnn [a-z][^`]*)`", _FENCE.sub("", text))
+    spans = re.findall(r"`(accelnn [a-z][^`]*)`", fences.FENCE.sub("", text))
     named = {parse(shlex.split(span)[1:]) for span in spans}
     named |= {parse(arguments) for arguments, _ in command_lines(ROOT / "README.md")}
     assert named == set(leaves(main))

@@ -46,6 +46,14 @@ def everything() -> nn.Sequential:
         nn.ReLU(),
         nn.Softmax(),
         nn.LogSoftmax(-1),
+        nn.Maxout(4, 4, 3, dtype="float64"),
+        nn.GELU("tanh"),
+        nn.SiLU(),
+        nn.LogSigmoid(),
+        nn.Hardtanh(-3, 0.5),
+        nn.ReLU6(),
+        nn.Sign(0),
+        nn.Step(0.5),
     )
 
 
