@@ -64,8 +64,8 @@ def note(rec: Any, name: str, words: tuple[int, ...]) -> Note:
 
 def _cost(name: str, words: tuple[int, ...]) -> tuple[str, Cost]:
     """Return an operation's name, as a profile shows it, and its cost; see ``operations.py``."""
-    if name in ("activate", "activate_backward"):
-        z, backward = Shaped(*words[6:8]), name == "activate_backward"
+    if name.startswith("activate"):
+        z, backward = Shaped(*words[6:8]), name.endswith("_backward")
         names = [backward_of(words[0]) if backward else LAYERS[words[0]]]
         numbers = dict.fromkeys(NUMBERS.get(words[0], ()), 0.0)  # which cost nothing
         cost = declared(names[0], z, *[z] * backward, **numbers)

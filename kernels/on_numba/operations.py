@@ -5,10 +5,10 @@ then the arguments that its first line names: integers, addresses, and the bits 
 ``frame`` holds what changes from step to step (``FRAME``). It works on a block of a matrix: of
 ``rows`` rows that lie ``x_row`` elements apart it takes ``columns``.
 
-A layer, loss or update that enters the program's table gets its line here. All activations are one
-operation, and all updates, so that another of them compiles nothing; a loss, dropout and maxout are
-compiled for the first program that has them. Which are called, on what, is written in Python
-(``recording.py``).
+A layer, loss or update that enters the program's table gets its line here. The usual activations
+are one operation, and all updates, so that another of them compiles nothing; the other activations,
+a loss, dropout and maxout are compiled for the first program that has them. Which are called, on
+what, is written in Python (``recording.py``).
 """
 
 from typing import Any
@@ -116,13 +116,9 @@ def deliver(w: Any, frame: Any, scratch: Any) -> None:
         copy_elements(at(y, i * w[2]), 1, at(out, i * w[2]), w[5])
 
 
-def activate(w: Any, frame: Any, scratch: Any) -> None:
-    """kind, scalar, z, z_row, out, out_row, rows, columns, bias, second: ``out = g(z + bias)``.
-
-    ``out`` may be z, ``bias`` 0 for none. In place in any case: of a loop over two arrays LLVM
-    makes one that is slow if they are the same.
-    """
-    kind, scalar, second = w[1], as_float(w[2]), as_float(w[10])
+@jit
+def with_bias(w: Any, scratch: Any) -> Any:
+    """Return the output of ``activate``, rows that lie so far apart: z, and the bias if any."""
     z, z_row, out, out_row = like(scratch, w[3]), w[4], like(scratch, w[5]), w[6]
     if w[3] != w[5]:
         for i in range(w[7]):
@@ -132,6 +128,17 @@ def activate(w: Any, frame: Any, scratch: Any) -> None:
         for i in range(w[7]):
             row = array(at(out, i * out_row), w[8])
             add_loop(row, bias, row)
+    return out, out_row
+
+
+def activate(w: Any, frame: Any, scratch: Any) -> None:
+    """kind, scalar, z, z_row, out, out_row, rows, columns, bias, second: ``out = g(z + bias)``.
+
+    ``out`` may be z, ``bias`` 0 for none. In place in any case: of a loop over two arrays LLVM
+    makes one that is slow if they are the same.
+    """
+    kind, scalar = w[1], as_float(w[2])
+    out, out_row = with_bias(w, scratch)
     if kind == SOFTMAX:
         whole = matrix(out, w[7], w[8])
         act.softmax_loop(whole, whole)
@@ -153,7 +160,16 @@ def activate(w: Any, frame: Any, scratch: Any) -> None:
             act.leaky_relu_loop(x, scalar, x)
         elif kind == ELU:
             act.elu_loop(x, scalar, x)
-        elif kind == LOG_SIGMOID:
+
+
+def activate_more(w: Any, frame: Any, scratch: Any) -> None:
+    """As ``activate``, for the kinds that few networks have."""
+    kind, scalar, second = w[1], as_float(w[2]), as_float(w[10])
+    out, out_row = with_bias(w, scratch)
+    rows, columns = as_one_row(out_row, out_row, w[7], w[8])
+    for i in range(rows):
+        x = array(at(out, i * out_row), columns)
+        if kind == LOG_SIGMOID:
             act.log_sigmoid_loop(x, x)
         elif kind == HARDTANH:
             act.hardtanh_loop(x, scalar, second, x)
@@ -172,7 +188,7 @@ def activate_backward(w: Any, frame: Any, scratch: Any) -> None:
 
     a is what the backward kernel reads: the output, or for some z.
     """
-    kind, scalar, second = w[1], as_float(w[2]), as_float(w[9])
+    kind, scalar = w[1], as_float(w[2])
     da, da_row, a, a_row = like(scratch, w[3]), w[4], like(scratch, w[5]), w[6]
     if kind == SOFTMAX:
         d = matrix(da, w[7], w[8])
@@ -195,7 +211,16 @@ def activate_backward(w: Any, frame: Any, scratch: Any) -> None:
             act.leaky_relu_backward_loop(d, y, scalar, d)
         elif kind == ELU:
             act.elu_backward_loop(d, y, scalar, d)
-        elif kind == LOG_SIGMOID:
+
+
+def activate_more_backward(w: Any, frame: Any, scratch: Any) -> None:
+    """As ``activate_backward``, for the kinds of ``activate_more``."""
+    kind, scalar, second = w[1], as_float(w[2]), as_float(w[9])
+    da, da_row, a, a_row = like(scratch, w[3]), w[4], like(scratch, w[5]), w[6]
+    rows, columns = as_one_row(da_row, a_row, w[7], w[8])
+    for i in range(rows):
+        d, y = array(at(da, i * da_row), columns), array(at(a, i * a_row), columns)
+        if kind == LOG_SIGMOID:
             act.log_sigmoid_backward_loop(d, y, d)
         elif kind == HARDTANH:
             act.hardtanh_backward_loop(d, y, scalar, second, d)
@@ -334,13 +359,16 @@ def update(w: Any, frame: Any, scratch: Any) -> None:
             adam_loop(ps, gs, ms, vs, beta1, beta2, s[0], s[1], decay, s[2])
 
 
+#: Kinds of ``activate_more``; to compile them with the others would take every user a second more.
+LESS_USUAL = (LOG_SIGMOID, HARDTANH, GELU, GELU_TANH, SILU, STEP)
+
 #: Compiled before a program runs, and when a program needs it first.
 COMMON = (
     gemm, wait, gather, fetch, deliver, activate, activate_backward, sum_rows, update,
 )  # fmt: skip
 RARE = (
-    drop, maxout, maxout_backward, cross_entropy, binary_cross_entropy, squared_error, poisson,
-    perceptron,
+    drop, activate_more, activate_more_backward, maxout, maxout_backward, cross_entropy,
+    binary_cross_entropy, squared_error, poisson, perceptron,
 )  # fmt: skip
 
 _BY_NAME = {f.__name__: f for f in (*COMMON, *RARE)}

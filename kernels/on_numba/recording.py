@@ -29,6 +29,7 @@ import numpy as np
 
 from accelnn.kernels.on_numba._jit import in_python
 from accelnn.kernels.on_numba.gemm import MR, takes_dots
+from accelnn.kernels.on_numba.operations import LESS_USUAL
 from accelnn.kernels.on_numba.pointers import LINE
 from accelnn.kernels.on_numba.tape import WORDS as WORDS
 from accelnn.kernels.on_numba.tape import Block, Recording, bits
@@ -197,7 +198,8 @@ def _activate(
     first, second = (0, 0) if r is None else (bits(r["scalar"]), bits(r["second"]))
     source = x + (block.row * x_row + block.column) * rec.size
     known = (kind, first, source, x_row, rec.inside(y, width, block), width)
-    rec.add("activate", *known, block.rows, block.columns, bias, second)
+    name = "activate_more" if kind in LESS_USUAL else "activate"
+    rec.add(name, *known, block.rows, block.columns, bias, second)
 
 
 def _drop(rec: Recording, i: int, x: int, x_row: int, out: int, width: int, mine: Block) -> None:
@@ -297,7 +299,8 @@ def _activate_backward(rec: Recording, r: Any, delta: int, block: Block) -> None
     read = rec.place(int(r["source" if kind in READS_Z else "target"]))
     d, a = (rec.inside(x, width, block) for x in (delta, read))
     known = (kind, bits(r["scalar"]), d, width, a, width)
-    rec.add("activate_backward", *known, block.rows, block.columns, bits(r["second"]))
+    name = "activate_more_backward" if kind in LESS_USUAL else "activate_backward"
+    rec.add(name, *known, block.rows, block.columns, bits(r["second"]))
 
 
 def _maxout_backward(rec: Recording, r: Any, delta: int, out: int, block: Block) -> None:

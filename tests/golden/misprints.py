@@ -140,11 +140,6 @@ def sum_from_one() -> tuple[Any, Any]:
     return F.linear(x, w, t([-3.5])), F.linear(x, w)
 
 
-def elu_without_condition() -> tuple[Any, Any]:
-    x = t([-1.0, 2.0])
-    return nn.ELU()(x), x.exp() - 1
-
-
 def variance_of_five_randn() -> tuple[Any, Any]:
     accelnn.manual_seed(0)
     x = 5 * accelnn.randn(100_000)
@@ -276,7 +271,6 @@ PAIRS: dict[str, Pair] = {
     "E1-16": printed_start,
     "E2-1": swapped_activations,
     "E2-2": sum_from_one,
-    "E2-5": elu_without_condition,
     "E2-8": variance_of_five_randn,
     "E3-1": lambda: (nn.Sign()(t([0.0])), [-1.0]),
     "E3-2": lambda: (slope(F.sigmoid, t([0.0])).item() < 0.25, True),
@@ -330,6 +324,7 @@ LISTED: dict[str, str] = {
     "E0-8": "two symbols, a round and a straight d, for the same derivative",
     "E0-9": "the titles of two documentation pages: nn.Sigmoid for F.sigmoid and F.tanh",
     "E2-3": "the gradient of a scalar is called a Jacobian; the same numbers, see layout=",
+    "E2-5": "no misprint: the second case of ELU stands there with its condition, x < 0",
     "E2-9": "predictions of a model whose weights are not printed; copied from the other course",
     "E4-1": "the number of a figure: 11.1 for 11.2",
     "E4-10": "names: a missing bracket around L-1, hidden3 for the output, labels from 1 or 0",
