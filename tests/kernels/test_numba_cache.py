@@ -102,7 +102,7 @@ def test_an_edited_callee_in_another_file_is_seen(copy: Path, tmp_path: Path) ->
     assert (warm["hits"], warm["misses"]) == (1, 0)
     assert warm["dz"] == cold["dz"]
 
-    activations = copy / "accelnn" / "kernels" / "on_numba" / "activations.py"
+    activations = copy / "accelnn" / "kernels" / "on_numba" / "activation_loops.py"
     _edit(activations, "        share = one / total\n", "        share = one / (2 * total)\n")
     edited = _python(copy, USE_LOSSES, **where)
     np.testing.assert_allclose(edited["dz"], [p / 2 - [0, 0, 1]])
@@ -156,14 +156,14 @@ print(json.dumps(sorted(m.partition(".")[0] for m in sys.modules)))
 
 #: Compiled into their callers, so that they have no signature where those come from the cache.
 CALLED_BY_LOOPS = ["row_max", "philox_loop", "add_loop", "below_max_loop", "shares_loop"]
-CALLED_BY_LOOPS += ["exp_loop", "exp_in_place_loop"]
+CALLED_BY_LOOPS += ["exp_loop", "exp_in_place_loop", "zero_loop", "is_better"]
 CALLED_BY_LOOPS += ["binary_cross_entropy_terms_loop", "cross_entropy_slope_loop"]
 
 
 def _loops() -> list[tuple[str, Any]]:
     """Return every compiled function of the folder."""
     modules: list[ModuleType] = [
-        import_module(f"accelnn.kernels.on_numba.{file}") for file in KERNELS
+        import_module(f"accelnn.kernels.on_numba.{file}") for file in (*KERNELS, "activation_loops")
     ]
     return [
         (name, f)
