@@ -27,7 +27,6 @@ from accelnn.products import Products
 from accelnn.reductions import Reductions
 from accelnn.shaping import Shaping
 
-
 _new = object.__new__
 
 
@@ -283,7 +282,7 @@ class Tensor(Operators, Elementwise, Products, Reductions, Shaping, InPlace, Con
     def _dtype_beside(self, number: Any) -> Any:
         """Return the dtype of a number: this tensor's, unless it is of a lower kind."""
         own = self.array.dtype
-        if self._floating() is self or isinstance(number, bool):
+        if is_float(own) or isinstance(number, bool):
             return own
         if not isinstance(number, Integral):
             return np.float32  # 0.5 is no integer

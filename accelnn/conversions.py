@@ -52,11 +52,7 @@ class Conversions(Operand):
 
     def _floating(self) -> "Tensor":
         """Return the tensor itself if it is of floats, else in float32."""
-        dtype = self.array.dtype
-        known = _FLOATS.get(dtype)
-        if known is None:
-            known = _FLOATS[dtype] = is_float(dtype)
-        return self if known else self._cast("float32")  # type: ignore[return-value]
+        return self if is_float(self.array.dtype) else self._cast("float32")  # type: ignore[return-value]
 
     def _cast(self, dtype: Any) -> "Tensor":
         """Return the tensor in another dtype, itself if it has that."""
@@ -136,7 +132,3 @@ def _name(dtype: Any) -> str:
     if isinstance(dtype, type):
         return np.dtype(dtype).name
     return str(dtype).rpartition(".")[2]
-
-
-#: dtype -> whether it is float32 or float64; a look-up where text would cost more than a sum.
-_FLOATS: dict[Any, bool] = {}

@@ -157,8 +157,9 @@ def gradients(root: Any, seed: Any, *, retain_graph: bool = False) -> Iterator[t
             if part.dtype != parent.array.dtype:  # another operand was wider
                 part = parent.backend.asarray(part, dtype=parent.array.dtype)
             key = id(parent)
-            if key in grads:
-                part = grads[key] + part
+            held = grads.get(key)
+            if held is not None:
+                part = held + part
             elif parent._node is None or parent._retain:
                 part = _own(part, grad, parts, parent.backend)
             grads[key] = part
@@ -200,8 +201,11 @@ def _own(part: Any, source: Any, parts: Sequence[Any], backend: Any) -> Any:
         return part
     owner = changes.owner
     mine = owner(part)
-    shared = mine is owner(source) or sum(owner(p) is mine for p in parts if p is not None) > 1
-    return backend.xp.array(part) if shared else part
+    if mine is not owner(source):
+        holders = [p for p in parts if p is not None and owner(p) is mine]
+        if len(holders) == 1:  # itself
+            return part
+    return backend.xp.array(part)
 
 
 def unbroadcast(grad: Any, shape: tuple[int, ...]) -> Any:

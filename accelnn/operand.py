@@ -1,5 +1,6 @@
 """What the bases of Tensor know of it; each holds the operations of one kind."""
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +41,13 @@ class Operand:
         def _of(data: Any, backend: Backend) -> Tensor: ...
 
 
+@cache  # the name of a dtype takes NumPy ten times as long as to look one up
 def is_float(dtype: Any) -> bool:
     """Return whether a dtype, of any library, is float32 or float64: those that have gradients."""
     return str(dtype).rpartition(".")[2] in ("float32", "float64")
+
+
+@cache
+def is_integer(dtype: Any) -> bool:
+    """Return whether a dtype, of any library, is of integers, signed or not."""
+    return "int" in str(dtype)

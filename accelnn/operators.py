@@ -26,8 +26,11 @@ class Operators(Operand):
     def __add__(self, other: Any) -> "Tensor":
         a, b = self._pair(other)
         x, y = a.array, b.array
+        total = x + y
         if x.shape == y.shape:
-            return record("add", x + y, (a, b), _to_both)
+            return record("add", total, (a, b), _to_both)
+        if total.shape == x.shape and not b.requires_grad:  # as a number
+            return record("add", total, (a, b), _to_first)
         to_a, to_b = a.requires_grad and x.shape, b.requires_grad and y.shape
 
         def backward(g: Any) -> tuple[Any, Any]:
@@ -36,7 +39,7 @@ class Operators(Operand):
                 None if to_b is False else unbroadcast(g, to_b),
             )
 
-        return record("add", x + y, (a, b), backward)
+        return record("add", total, (a, b), backward)
 
     def __sub__(self, other: Any) -> "Tensor":
         a, b = self._pair(other)
@@ -57,6 +60,8 @@ class Operators(Operand):
         a, b = self._pair(other)
         x, y = a.array, b.array
         product = x * y
+        if x.shape == y.shape and a.requires_grad and b.requires_grad:
+            return record("mul", product, (a, b), lambda g: (g * y, g * x))
         to_a, to_b = a.requires_grad and x.shape, b.requires_grad and y.shape
         x, y = (None if to_b is False else x), (None if to_a is False else y)
 
@@ -229,6 +234,11 @@ class Operators(Operand):
 def _to_both(g: Any) -> tuple[Any, Any]:
     """Way back of a sum of equal shapes, which needs to remember nothing."""
     return g, g
+
+
+def _to_first(g: Any) -> tuple[Any, Any]:
+    """Way back of a sum of the first operand's shape, where the second needs no gradient."""
+    return g, None
 
 
 def _to_both_turned(g: Any) -> tuple[Any, Any]:

@@ -64,8 +64,8 @@ def bench(
 ) -> None:
     """Measure the argument that a network is matrix products, and that these parallelise.
 
-    SUITE is matmul, scaling, kernels, backprop, mnist, predict, peers, estimators or
-    all, which is the default.
+    SUITE is matmul, scaling, kernels, backprop, mnist, predict, peers, estimators,
+    graph or all, which is the default.
     Figures go to bench.json in the folder, the page to report.html. What has been measured with
     the same settings is not measured again, so an interrupted run goes on where it was.
 

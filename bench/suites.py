@@ -50,6 +50,8 @@ PARTS = (
     Part("estimators", "row", 4, 30),
     Part("estimators", "accuracy", 2, 90),
     Part("estimators", "memory", 2, 80),
+    Part("graph", "overhead", 3, 20),
+    Part("graph", "step", 3, 40),
 )
 
 #: Suites by what the command line calls them.
@@ -62,4 +64,5 @@ SUITES = {
     "predict": "predict",
     "peers": "peers",
     "estimators": "estimators",
+    "graph": "graph",
 }

@@ -2,8 +2,8 @@
 
 ``python -m accelnn.bench.table``, from the root of the repository. A table stands in its page
 between ``<!-- table: NAME -->`` and ``<!-- end -->``; what stands there is replaced. Those of
-``docs/performance.md`` are made here, those of ``docs/parallel-matmul.md``, and of
-``docs/from-scikit-learn.md`` with a run of the estimators' suite alone, in ``argument.py``.
+``docs/performance.md`` are made here, those of ``docs/parallel-matmul.md``, and with a run of one
+suite alone of ``docs/from-scikit-learn.md`` and ``docs/measuring.md``, in ``argument.py``.
 """
 
 import argparse
@@ -29,6 +29,8 @@ RUNS = ("peers", "ratios")
 GPU = "gpu"
 #: What ``accelnn bench estimators`` wrote, for the page about them.
 ESTIMATORS = "estimators.json"
+#: What ``accelnn bench graph`` wrote, where it exists.
+GRAPH = "graph.json"
 #: Headings for the makers of products.
 MAKERS = {"accelnn numba": "accelnn", "numpy": "NumPy (OpenBLAS)", "torch": "PyTorch (MKL)"}
 FLOOR = "floor: the products at the micro-kernel's speed"
@@ -193,6 +195,13 @@ def argument(page: str, run: dict[str, Any]) -> str:
     return render(page, partial(filled, run))
 
 
+def graph(page: str, results: Path) -> str:
+    """Return ``docs/measuring.md`` with what the graph costs, or that nobody has measured it."""
+    if (path := results / GRAPH).exists():
+        return argument(page, read_run(path))
+    return render(page, lambda name: ["Not measured yet."])
+
+
 def render(page: str, lines: Callable[[str], list[str]]) -> str:
     """Return a page with the lines for each name between its marks."""
 
@@ -218,6 +227,9 @@ def main(arguments: list[str] | None = None) -> None:
         ):
             path = options.docs / name
             replace_file(path, fill(path.read_text(encoding="utf-8"), figures).encode())
+        path = options.docs / "measuring.md"
+        page = graph(path.read_text(encoding="utf-8"), options.results)
+        replace_file(path, page.encode())
     except (OSError, ValueError) as error:
         parser.exit(1, f"{error}\n")
 

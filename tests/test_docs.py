@@ -248,7 +248,7 @@ def test_the_two_commands_are_one_line_each() -> None:
 
 def test_the_figures_are_those_of_the_recorded_runs() -> None:
     from accelnn.bench.merging import read_run
-    from accelnn.bench.table import ESTIMATORS, argument, performance, recorded
+    from accelnn.bench.table import ESTIMATORS, argument, graph, performance, recorded
 
     results = ROOT / "bench/results"
     page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
@@ -261,6 +261,19 @@ def test_the_figures_are_those_of_the_recorded_runs() -> None:
         assert page == argument(page, run)
         assert page.count("<!-- table: ") > 4
         assert "Not measured" not in page
+    page = (ROOT / "docs/measuring.md").read_text(encoding="utf-8")
+    assert page == graph(page, results)
+    assert page.count("<!-- table: graph-") == 4
+
+
+def test_what_the_graph_costs_is_shown_where_it_was_measured(tmp_path: Path) -> None:
+    from accelnn.bench.table import GRAPH, graph
+    from tests.bench import runs
+
+    page = "<!-- table: graph-steps-found -->\n<!-- end -->\n"
+    assert "Not measured yet." in graph(page, tmp_path)
+    (tmp_path / GRAPH).write_text(json.dumps(runs.run(runs.graph())))
+    assert "numpy eager takes 1.1 × (0.99 to 1.21) the program's time" in graph(page, tmp_path)
 
 
 def test_a_missing_run_is_named_with_its_command(tmp_path: Path) -> None:

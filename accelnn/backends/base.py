@@ -295,7 +295,7 @@ def _unpickled(name: str) -> Backend:
 
 def to_host(x: Any) -> Any:
     """Return ``x`` as something NumPy can read; arrays of other libraries without a copy."""
-    if isinstance(x, np.ndarray | float) or not hasattr(x, "__dlpack__"):
+    if type(x) is float or isinstance(x, np.ndarray) or not hasattr(x, "__dlpack__"):
         return x
     return np.from_dlpack(x) if on_gpu(x) is None else x.get() if hasattr(x, "get") else x
 

@@ -41,25 +41,26 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     be, rows, shape = x.backend, x.array, x.array.shape
     n_out, n_in = weight.array.shape
     w, flipped = c_ordered(weight.array)
-    flat = len(shape) == 2
-    if not flat and n_in:
+    if len(shape) != 2 and n_in:
         rows = be.xp.reshape(rows, (-1, n_in))
     y = be.matmul(rows, w, tb=flipped)
     if bias is not None:
         y = be.add_bias(y, bias.array, out=y) if be.in_place else be.add_bias(y, bias.array)
 
-    n, biased = rows.shape[0], bias is not None
+    biased, folded = bias is not None, None
+    if len(shape) != 2:  # shapes of the gradients: of the rows, of x
+        folded = (rows.shape[0], n_out), shape
+        y = be.xp.reshape(y, (*shape[:-1], n_out))
     rows = rows if weight.requires_grad else None  # a way back holds only what it reads
     w = w if x.requires_grad else None
 
     def backward(dy: Any) -> tuple[Any, ...]:
-        dy = dy if flat else be.xp.reshape(dy, (n, n_out))
+        dy = be.xp.reshape(dy, folded[0]) if folded else dy
         dx = None if w is None else be.matmul(dy, w, tb=not flipped)
-        dx = dx if flat or dx is None else be.xp.reshape(dx, shape)
+        dx = be.xp.reshape(dx, folded[1]) if folded and dx is not None else dx
         dw = None if rows is None else be.matmul(rows, dy, ta=True).T
         return (dx, dw, be.sum_rows(dy)) if biased else (dx, dw)
 
-    y = y if flat else be.xp.reshape(y, (*shape[:-1], n_out))
     return record("linear", y, (x, weight) if bias is None else (x, weight, bias), backward)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from accelnn.autograd import Tensor, record
 from accelnn.nn.ranges import number_between
+from accelnn.operand import is_integer
 
 Formula = Callable[[Any, Any], Any]
 
@@ -290,15 +291,15 @@ def _classes(name: str, z: Tensor, target: Any) -> Any:
     data = target.array if isinstance(target, Tensor) else z.backend.asarray(target)
     if z.ndim != 2:
         raise ValueError(f"{name} expects logits of shape (n, n_classes), got {z.shape}")
-    if "int" not in str(data.dtype):
+    if not is_integer(data.dtype):
         raise TypeError(f"{name} expects integer classes, got {data.dtype}")
     n, m = z.shape
     if tuple(data.shape) != (n,):
         raise ValueError(f"{name} expects one class per row, shape ({n},), got {tuple(data.shape)}")
-    if n and not (int(data.min()) >= 0 and int(data.max()) < m):
-        raise ValueError(
-            f"{name} expects classes 0 ... {m - 1}, got {int(data.min())} ... {int(data.max())}"
-        )
+    if n:
+        low, high = int(data.min()), int(data.max())
+        if low < 0 or high >= m:
+            raise ValueError(f"{name} expects classes 0 ... {m - 1}, got {low} ... {high}")
     return z.backend.asarray(data, dtype=z.backend.xp.int64)
 
 

@@ -74,15 +74,20 @@ class Optimizer:
         if not backend.in_place:
             parameter.array, *kept[:] = self.apply(backend, p, g, states, scalars)
             return
-        held = (p, *states)
-        p, *states = (  # kernels write C order only
-            a if a.flags.c_contiguous else backend.xp.array(a, order="C") for a in held
-        )
-        self.apply(backend, p, g, states, scalars)
-        for old, new in zip(held, (p, *states), strict=True):
-            if new is not old:
-                old[...] = new
+        for a in (p, *states):
+            if not a.flags.c_contiguous:
+                self._apply_to_copies(backend, (p, *states), g, scalars)
+                break
+        else:
+            self.apply(backend, p, g, states, scalars)
         changed(parameter.array)
+
+    def _apply_to_copies(self, backend: Any, held: Any, g: Any, scalars: Scalars) -> None:
+        """Call the kernel, which writes C order only, for arrays in any order."""
+        p, *states = copies = [backend.xp.array(a, order="C") for a in held]
+        self.apply(backend, p, g, states, scalars)
+        for old, new in zip(held, copies, strict=True):
+            old[...] = new
 
     def states(self, parameter: Parameter) -> list[Any]:
         """Return the state arrays of a parameter, zeros at first, in its shape and memory order."""

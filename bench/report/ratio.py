@@ -20,14 +20,14 @@ class Ratio(NamedTuple):
         return f"{times(self.median)} ({plain(self.low)} to {plain(self.high)})"
 
 
-def ratios(cases: list[Case]) -> list[Ratio]:
-    """Return the ratios of those whose JSON has one."""
+def ratios(cases: list[Case], key: str = "ratio") -> list[Ratio]:
+    """Return the ratios, or what else is taken within rounds, of those whose JSON has one."""
     made = []
     for case in cases:
-        given = case.extra.get("ratio")
+        given = case.extra.get(key)
         given = given if isinstance(given, dict) else {}
         median = positive(given.get("median"))
         if median is not None:
-            low, high = (positive(given.get(key)) or median for key in ("low", "high"))
+            low, high = (positive(given.get(end)) or median for end in ("low", "high"))
             made.append(Ratio(case, median, low, high))
     return made

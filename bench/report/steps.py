@@ -3,6 +3,7 @@
 from accelnn.bench.report import (
     estimators,
     gradient,
+    graph,
     ladder,
     memory,
     peers,
@@ -76,5 +77,12 @@ STEPS = (
         "What a scikit-learn user gains",
         "One import changes; arguments, data and results stay.",
         estimators.exhibits,
+    ),
+    Step(
+        "graph",
+        "What the graph costs",
+        "A tensor notes what is done with it. That is paid per operation, however large the "
+        "arrays; a program pays nothing.",
+        graph.exhibits,
     ),
 )

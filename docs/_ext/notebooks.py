@@ -54,7 +54,8 @@ def read(app: Sphinx, docname: str, source: list[str]) -> None:
     for number, (cell, made) in enumerate(zip(found, book.cells, strict=True)):
         if not (m := MARK.fullmatch(cell.mark)):
             continue
-        given = Given(made.get("outputs", []))
+        made.outputs = without_words(made.get("outputs", []))
+        given = Given(made.outputs)
         below = given.printed()
         if m["alt"]:
             below += given.pictured(target.with_suffix(""), number, app.srcdir, m["alt"])
@@ -68,6 +69,16 @@ def read(app: Sphinx, docname: str, source: list[str]) -> None:
         link = f"{{download}}`Download as notebook </{FOLDER}/{docname}.ipynb>`"
         text = _TITLE.sub(lambda m: f"{m[0]}\n{{.notebook}}\n{link}\n", text, count=1)
     source[0] = text
+
+
+def without_words(outputs: list[Any]) -> list[Any]:
+    """Return what a cell gave; beside a figure without what the plotting call returned."""
+    drawn = [bool(_KINDS.keys() & o.get("data", {}).keys()) for o in outputs]
+    kinds = [o.output_type for o in outputs]
+    if ("display_data", True) not in zip(kinds, drawn, strict=True):
+        return outputs
+    keep = [kind != "execute_result" or p for kind, p in zip(kinds, drawn, strict=True)]
+    return [o for o, kept in zip(outputs, keep, strict=True) if kept]
 
 
 class Given:

@@ -122,7 +122,7 @@ def everything(factor: float = 1.0, **options: Any) -> dict[str, Any]:
     made = [
         *ladder(factor), *network(factor), *scaling(factor), *kernels(factor), *gradients(factor),
         *training(factor), *prediction(factor), *peers(factor),
-        *estimators(factor),
+        *estimators(factor), *graph(factor),
     ]  # fmt: skip
     return run(made, **options)
 
@@ -353,4 +353,26 @@ def estimators(factor: float = 1.0) -> list[dict[str, Any]]:
               peak_bytes=30 << 20, limit_bytes=limit)
         for who, limit in (("accelnn numba", 75 << 20), ("scikit-learn", None))
     ]  # fmt: skip
+    return made
+
+
+def graph(factor: float = 1.0) -> list[dict[str, Any]]:
+    added = {"tensor + tensor": 3e-6, "linear": 6e-6}
+    made = [
+        bench("graph/overhead", who, factor * (middle + 2e-6), backend=backend, target=5e-6,
+              arrays_seconds=2e-6 * factor,
+              overhead={"median": middle, "low": 0.9 * middle, "high": 1.1 * middle})
+        for backend in BACKENDS
+        for who, middle in added.items()
+    ]  # fmt: skip
+    for optimizer in ("sgd", "adam"):
+        for threads in (None, 1):
+            ratios = {"numpy program": 1.0, "numba eager": 1.3,
+                      "numpy eager": 1.1 if threads else 1.2}  # fmt: skip
+            made += [
+                bench("graph/step", who, factor * middle, optimizer=optimizer, threads=threads,
+                      target=1.15 if who == "numpy eager" else None,
+                      ratio={"median": middle, "low": 0.9 * middle, "high": 1.1 * middle})
+                for who, middle in ratios.items()
+            ]  # fmt: skip
     return made

@@ -67,11 +67,11 @@ def whole() -> str:
 def test_every_step_has_its_charts(whole: str) -> None:
     page = Page(whole)
     charts = [each["class"] for each in page.tags("svg")]
-    assert charts == ["chart"] * 26
-    assert len(page.tags("table")) == 27  # behind each chart, and the facts
+    assert charts == ["chart"] * 28
+    assert len(page.tags("table")) == 29  # behind each chart, and the facts
     headings = [int(name[1]) for name, _ in page.elements if name in ("h1", "h2", "h3", "h4")]
     assert headings[0] == 1
-    assert headings.count(2) == 10
+    assert headings.count(2) == 11
     assert all(after - before <= 1 for before, after in pairwise(headings))
 
 
@@ -88,7 +88,7 @@ def test_ids_are_unique_and_all_that_is_pointed_at_is_there(whole: str) -> None:
     assert len(page.ids) == len(set(page.ids))
     targets = {link[1:] for link in page.links if link.startswith("#")}
     named = {word for svg in page.tags("svg") for word in str(svg["aria-labelledby"]).split()}
-    assert len(named) == 52
+    assert len(named) == 56
     assert targets | named <= set(page.ids)
 
 
@@ -136,7 +136,7 @@ def test_parts_that_are_missing_name_their_command() -> None:
     page = Page(report.page([runs.run(runs.scaling())]))
     assert len(page.tags("svg")) == 3  # strong, weak, roofline
     absent = {"matmul": 4, "kernels": 2, "backprop": 2, "mnist": 8, "predict": 2, "peers": 1}
-    absent["estimators"] = 4
+    absent |= {"estimators": 4, "graph": 2}
     for command, times in {**absent, "scaling": 0}.items():
         assert page.text.count(f"Not run: accelnn bench {command}") == times
 
@@ -159,7 +159,7 @@ def test_a_part_that_failed_says_so() -> None:
 def test_several_machines_side_by_side() -> None:
     two = [runs.everything(), runs.everything(3.0)]
     page = Page(report.page(two))
-    assert len(page.tags("svg")) == 52
+    assert len(page.tags("svg")) == 56
     assert len(page.ids) == len(set(page.ids))
     assert page.text.count("Imaginary CPU @ 3 GHz, 8 cores (1)") > 20
     assert page.text.count("Imaginary CPU @ 3 GHz, 8 cores (2)") > 20
@@ -169,7 +169,7 @@ def test_several_machines_side_by_side() -> None:
 
 def test_one_of_two_machines_lacks_a_part() -> None:
     page = Page(report.page([runs.everything(), runs.run(runs.kernels())]))
-    assert len(page.tags("svg")) == 26 + 3
+    assert len(page.tags("svg")) == 28 + 3
     assert page.text.count("Not run: accelnn bench predict") == 2
 
 
@@ -186,7 +186,7 @@ SPARSE: dict[str, Any] = {
 @pytest.mark.parametrize("name", SPARSE)
 def test_the_page_comes_out_for_sparse_runs(name: str) -> None:
     page = Page(report.page(SPARSE[name]))
-    assert len(page.tags("section")) == 10
+    assert len(page.tags("section")) == 11
 
 
 @pytest.mark.parametrize("hole", [None, float("nan"), -1.0, "text"])
@@ -206,5 +206,5 @@ def test_the_page_comes_out_for_holes_in_the_numbers(hole: Any) -> None:
     for part in made["accelnn"]["parts"].values():
         part["ceilings"] = holed(part["ceilings"])
     text = report.page([made])
-    assert len(Page(text).tags("section")) == 10
+    assert len(Page(text).tags("section")) == 11
     assert not {"nan", "inf", "None"} & set(Page(text).text.split())

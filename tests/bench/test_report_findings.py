@@ -7,6 +7,7 @@ import pytest
 
 from accelnn.bench.report import estimators as report_estimators
 from accelnn.bench.report import gradient as report_gradient
+from accelnn.bench.report import graph as report_graph
 from accelnn.bench.report import ladder as report_ladder
 from accelnn.bench.report import memory as report_memory
 from accelnn.bench.report import peers as report_peers
@@ -265,6 +266,29 @@ def test_estimators_in_float32_and_their_memory() -> None:
         "accelnn numba, float32: at most 30 MiB beyond the data, 40 % of the limit.",
         "scikit-learn, float32: at most 30 MiB beyond the data.",
     ]
+
+
+def test_the_graph_that_costs_what_was_meant_and_more() -> None:
+    exhibits = shown(report_graph.exhibits, *runs.graph())
+    assert exhibits["graph-overhead"].findings[:2] == [
+        "tensor + tensor, numpy: the graph adds 3 µs (2.7 to 3.3 µs); at most 5 µs was meant, and "
+        "is reached.",
+        "linear, numpy: the graph adds 6 µs (5.4 to 6.6 µs); at most 5 µs was meant, and is not "
+        "reached.",
+    ]
+    assert exhibits["graph-overhead"].table.rows[0][:4] == [
+        "tensor + tensor", "numpy", "5 µs", "2 µs",
+    ]  # fmt: skip
+    steps = exhibits["graph-steps"]
+    assert steps.findings[:3] == [
+        "sgd, all threads: numba eager takes 1.3 × (1.17 to 1.43) the program's time.",
+        "sgd, all threads: numpy eager takes 1.2 × (1.08 to 1.32) the program's time; at most "
+        "1.15 × was meant, and is not reached.",
+        "sgd, 1 thread: numba eager takes 1.3 × (1.17 to 1.43) the program's time.",
+    ]
+    assert steps.findings[3].endswith("at most 1.15 × was meant, and is reached.")
+    assert len(steps.findings) == 8
+    assert [row[4] for row in steps.table.rows[:3]] == ["", "", "at most 1.15 ×"]
 
 
 def test_words() -> None:
