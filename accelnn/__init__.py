@@ -43,7 +43,7 @@ _HOME: dict[str, str | None] = {
         "min argmax argmin matmul mm dot reshape squeeze unsqueeze transpose permute flatten numel "
         "is_tensor allclose equal",
     ),
-    **_of("shaping", "cat stack"),
+    **_of("operators.shaping", "cat stack"),
     **_of(
         "dtypes", "float32 float64 int8 int16 int32 int64 uint8 bool float double short int long"
     ),
@@ -215,6 +215,8 @@ if TYPE_CHECKING:  # the same names once more, for type checkers
     from accelnn.history import History as History
     from accelnn.nn.counting import count_ops as count_ops
     from accelnn.observing import observe as observe
+    from accelnn.operators.shaping import cat as cat
+    from accelnn.operators.shaping import stack as stack
     from accelnn.profiling import profile as profile
     from accelnn.sampling import rand as rand
     from accelnn.sampling import rand_like as rand_like
@@ -225,8 +227,6 @@ if TYPE_CHECKING:  # the same names once more, for type checkers
     from accelnn.saving import load as load
     from accelnn.saving import save as save
     from accelnn.seeding import manual_seed as manual_seed
-    from accelnn.shaping import cat as cat
-    from accelnn.shaping import stack as stack
     from accelnn.training import train as train
 
 

@@ -12,25 +12,25 @@ from typing import Any
 import numpy as np
 
 from accelnn.backends import Backend, resolve_backend
-from accelnn.conversions import Conversions
 from accelnn.devices import device as Device
-from accelnn.elementwise import Elementwise
 from accelnn.errors import GraphError
-from accelnn.exports import Exports
-from accelnn.exports import on_host as on_host
 from accelnn.graph import Node, gradients
 from accelnn.graph import record as record
-from accelnn.inplace import InPlace
-from accelnn.operand import is_float
-from accelnn.operators import Operators
-from accelnn.products import Products
-from accelnn.reductions import Reductions
-from accelnn.shaping import Shaping
+from accelnn.operators.arithmetic import Arithmetic
+from accelnn.operators.conversions import Conversions
+from accelnn.operators.elementwise import Elementwise
+from accelnn.operators.exports import Exports
+from accelnn.operators.exports import on_host as on_host
+from accelnn.operators.inplace import InPlace
+from accelnn.operators.operand import is_float
+from accelnn.operators.products import Products
+from accelnn.operators.reductions import Reductions
+from accelnn.operators.shaping import Shaping
 
 _new = object.__new__
 
 
-class Tensor(Operators, Elementwise, Products, Reductions, Shaping, InPlace, Conversions, Exports):
+class Tensor(Arithmetic, Elementwise, Products, Reductions, Shaping, InPlace, Conversions, Exports):
     """An n-dimensional array that remembers how it was computed.
 
     Parameters
@@ -263,7 +263,7 @@ class Tensor(Operators, Elementwise, Products, Reductions, Shaping, InPlace, Con
             )
         return seed
 
-    # Operators --------------------------------------------------------------------------------
+    # Arithmetic --------------------------------------------------------------------------------
 
     def _other(self, other: Any) -> "Tensor":
         """Return the other operand on this tensor's backend; numbers take its dtype."""

@@ -8,7 +8,7 @@ import pytest
 
 from accelnn import Tensor, gradcheck
 from accelnn.backends import Backend
-from accelnn.shaping import cat, stack
+from accelnn.operators.shaping import cat, stack
 from tests.tolerances import assert_close
 
 

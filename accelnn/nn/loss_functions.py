@@ -10,7 +10,7 @@ from typing import Any
 
 from accelnn.autograd import Tensor, record
 from accelnn.nn.ranges import number_between
-from accelnn.operand import is_integer
+from accelnn.operators.operand import is_integer
 
 Formula = Callable[[Any, Any], Any]
 

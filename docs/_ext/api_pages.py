@@ -54,7 +54,7 @@ THEMES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "Functions of tensors": (
         "Each is a node of the graph, with the derivative that belongs to it.",
-        ("functions", "operators"),
+        ("functions", "operators.shaping"),
     ),
     "Derivatives": (
         "Backward passes, Jacobians, operations of your own, and differences to check them by.",
@@ -85,7 +85,9 @@ def public(package: str) -> dict[str, str]:
     what is imported under the same name on purpose (``from x import y as y``).
     """
     module = import_module(package)
-    if hasattr(module, "__all__"):
+    if package == "accelnn":  # whose ``__all__`` leaves out what hides Python's own, as ``sum``
+        names = [name for name in module._HOME if not name.startswith("__")]
+    elif hasattr(module, "__all__"):
         names = [name for name in module.__all__ if not name.startswith("__")]
     else:
         names = [name for name in _written(module) if not name.startswith("_")]

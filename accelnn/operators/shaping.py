@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from accelnn.graph import record, unbroadcast
-from accelnn.operand import Operand
+from accelnn.operators.operand import Operand
 
 if TYPE_CHECKING:
     from accelnn.autograd import Tensor

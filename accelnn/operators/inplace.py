@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from accelnn import changes
 from accelnn.errors import GraphError
-from accelnn.exports import on_host
 from accelnn.graph import recording
-from accelnn.operand import Operand, is_float
+from accelnn.operators.exports import on_host
+from accelnn.operators.operand import Operand, is_float
 
 if TYPE_CHECKING:
     from accelnn.autograd import Tensor

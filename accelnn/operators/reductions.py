@@ -7,7 +7,7 @@ Each takes the axes as PyTorch calls them, ``dim`` and ``keepdim``, or as NumPy 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from accelnn.graph import record
-from accelnn.operand import Operand
+from accelnn.operators.operand import Operand
 
 if TYPE_CHECKING:
     from accelnn.autograd import Tensor

@@ -7,7 +7,7 @@ With ``C = A B``, A of shape (n, k), B of (k, m), the gradients are ``dA = dC Bá
 from typing import TYPE_CHECKING, Any
 
 from accelnn.graph import record, unbroadcast
-from accelnn.operand import Operand, is_float
+from accelnn.operators.operand import Operand, is_float
 
 if TYPE_CHECKING:
     from accelnn.autograd import Tensor

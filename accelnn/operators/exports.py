@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from accelnn.errors import GraphError
-from accelnn.operand import Operand
+from accelnn.operators.operand import Operand
 
 
 class Exports(Operand):

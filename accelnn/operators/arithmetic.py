@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from accelnn.errors import GraphError
 from accelnn.graph import record, recording, unbroadcast
-from accelnn.operand import Operand, is_float
+from accelnn.operators.operand import Operand, is_float
 
 if TYPE_CHECKING:
     from accelnn.autograd import Tensor
 
 
-class Operators(Operand):
+class Arithmetic(Operand):
     """Base of ``Tensor``: the operators of Python but for ``@`` and ``[]``."""
 
     __slots__ = ()

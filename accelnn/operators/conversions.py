@@ -6,9 +6,9 @@ import numpy as np
 
 from accelnn.backends import Backend
 from accelnn.devices import backend_of
-from accelnn.exports import on_host
 from accelnn.graph import record
-from accelnn.operand import Operand, is_float
+from accelnn.operators.exports import on_host
+from accelnn.operators.operand import Operand, is_float
 
 if TYPE_CHECKING:
     from accelnn.autograd import Tensor
