@@ -11,6 +11,7 @@ from accelnn.devices import backend_of
 from accelnn.graph import changed
 from accelnn.nn.hooks import Hookable
 from accelnn.nn.summary import Summary, summarise
+from accelnn.operators.operand import is_float
 
 
 class Module(Hookable):
@@ -275,6 +276,28 @@ class Module(Hookable):
             if tensor.backend is not target:
                 moved = target.asarray(on_host(tensor))
                 tensor.array, tensor.backend, tensor.grad = moved, target, None
+        return self
+
+    def float(self) -> "Module":
+        """Turn parameters and buffers of float64 into float32; returns itself."""
+        return self._cast("float32")
+
+    def double(self) -> "Module":
+        """Turn parameters and buffers of float32 into float64, as gradient checks need; itself.
+
+        Examples
+        --------
+        >>> from accelnn import nn
+        >>> nn.Linear(2, 1).double().weight.dtype
+        dtype('float64')
+        """
+        return self._cast("float64")
+
+    def _cast(self, dtype: str) -> "Module":
+        for _, tensor in self._named_state():
+            if is_float(tensor.dtype):
+                tensor.array = tensor.data.to(dtype).array
+                tensor.grad = None if tensor.grad is None else tensor.grad.to(dtype)
         return self
 
     def cpu(self) -> "Module":

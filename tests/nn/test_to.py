@@ -102,3 +102,21 @@ def test_a_model_without_parameters(backend: Backend) -> None:
     model = nn.Sequential(nn.ReLU())
     assert model.to(backend) is model
     assert model.backend is None
+
+
+def test_double_and_float(backend: Backend) -> None:
+    model = nn.Sequential(nn.Linear(2, 3, backend=backend), nn.BatchNorm1d(3, backend=backend))
+    before = model.state_dict()
+    x = np.array([[1.0, 2.0], [3.0, 5.0]])
+    model(x.astype("float32")).sum().backward()
+    assert model.double() is model
+    assert {str(p.dtype) for p in model.parameters()} == {"float64"}
+    assert all(p.grad is not None and str(p.grad.dtype) == "float64" for p in model.parameters())
+    assert str(model(x).dtype) == "float64"
+    w = next(model.parameters())
+    accelnn.gradcheck(lambda w: nn.functional.linear(Tensor(x, backend=backend), w), w)
+    model.float().load_state_dict(before)
+    assert str(model.state_dict()["1.num_batches_tracked"].dtype) == "int64"
+    for name, value in model.state_dict().items():
+        assert value.dtype == before[name].dtype
+        np.testing.assert_array_equal(value, before[name])
