@@ -79,7 +79,7 @@ def randint(
 
 
 def randperm(n: int, *, generator: Any = None, dtype: Any = int64, device: Place = None) -> Tensor:
-    """Return 0 ... n - 1 in random order."""
+    """Return the integers from 0 to n - 1 in random order."""
     return made(drawn(lambda rng: rng.permutation(n), generator).astype(dtype), device)
 
 
