@@ -37,7 +37,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     TypeError
         If the dtypes or backends differ.
     """
-    _check_linear(x, weight, bias)
+    if not _fits(x, weight, bias):
+        _check_linear(x, weight, bias)
     be, rows, shape = x.backend, x.array, x.array.shape
     n_out, n_in = weight.array.shape
     w, flipped = c_ordered(weight.array)
@@ -75,28 +76,44 @@ def c_ordered(w: Any) -> tuple[Any, bool]:
     return (w, True) if flipped else (w.T, False)
 
 
+def _fits(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Return whether shapes, dtypes and backends fit; ``_check_linear`` says what does not."""
+    (n_out, n_in), dtype, backend = weight.array.shape, x.array.dtype, x.backend
+    return (
+        x.array.shape[-1:] == (n_in,)
+        and weight.array.dtype == dtype
+        and weight.backend is backend
+        and (
+            bias is None
+            or (
+                bias.array.shape == (n_out,)
+                and bias.array.dtype == dtype
+                and bias.backend is backend
+            )
+        )
+    )
+
+
 def _check_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    n_out, n_in = weight.array.shape
-    shape, dtype, backend = x.array.shape, x.array.dtype, x.backend
-    if not shape or shape[-1] != n_in:
+    """Raise an error that names what does not fit."""
+    n_out, n_in = weight.shape
+    if x.ndim == 0 or x.shape[-1] != n_in:
         raise ValueError(
             f"Linear expects input of shape (..., {n_in}) for its weight of shape {weight.shape}, "
             f"got {x.shape}"
         )
-    if bias is not None and tuple(bias.array.shape) != (n_out,):
+    if bias is not None and bias.shape != (n_out,):
         raise ValueError(
             f"Linear expects a bias of shape ({n_out},) for its weight of shape {weight.shape}, "
             f"got {bias.shape}; a column would be added to every row: use bias.reshape({n_out})"
         )
     for name, other in (("weight", weight), ("bias", bias)):
-        if other is None:
-            continue
-        if other.array.dtype != dtype:
+        if other is not None and other.dtype != x.dtype:
             raise TypeError(
                 f"Linear got input of {x.dtype} for a {name} of {other.dtype}; convert the input, "
                 "or create the layer with dtype="
             )
-        if other.backend is not backend:
+        if other is not None and other.backend is not x.backend:
             raise TypeError(
                 f"Linear's {name} is on backend {other.backend.name!r}, its input on "
                 f"{x.backend.name!r}; use Tensor(x, backend=...) or model.to(...)"
