@@ -172,7 +172,7 @@ def test_charts_are_there(browser: Any, address: str, width: int) -> None:
         words = [
             visit.page.text_content(f"[id='{each}']") for pair in named for each in pair.split()
         ]
-    assert len(boxes) == 26
+    assert len(boxes) == 28
     assert all(box["width"] > 300 and box["height"] > 50 for box in boxes)
     assert all(words)
 
@@ -180,7 +180,7 @@ def test_charts_are_there(browser: Any, address: str, width: int) -> None:
 def test_numbers_are_one_click_away(browser: Any, address: str) -> None:
     with Visit(browser, address) as visit:
         details = visit.page.query_selector_all("details")
-        assert len(details) == 27
+        assert len(details) == 29
         for each in details:
             table = each.query_selector("table")
             assert not table.is_visible()

@@ -28,7 +28,7 @@ class Norm:
         self.width = width
 
     def parameters(self) -> Any:
-        return [SimpleNamespace(data=np.zeros(self.width)) for _ in range(2)]
+        return [SimpleNamespace(array=np.zeros(self.width)) for _ in range(2)]
 
 
 class Network(BaseEstimator):  # type: ignore[misc]
