@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from accelnn.bench.report.data import Case, Run, positive
+from accelnn.bench.report.data import Case, Run, number, positive
 from accelnn.bench.report.exhibit import Dots, Exhibit, Point, Series, Table
 from accelnn.bench.report.ratio import Ratio, ratios
 from accelnn.bench.report.words import plain, seconds, spread, times
@@ -101,7 +101,9 @@ def _where(case: Case) -> str:
 
 
 def _micro(r: Ratio) -> str:
-    return f"{seconds(r.median)} ({plain(1e6 * r.low)} to {plain(1e6 * r.high)} µs)"
+    least = number(r.case.extra["overhead"].get("low"))  # of a noisy round it may be negative
+    low = "below 0" if least is not None and least <= 0 else plain(1e6 * r.low)
+    return f"{seconds(r.median)} ({low} to {plain(1e6 * r.high)} µs)"
 
 
 def _aim(case: Case) -> str:

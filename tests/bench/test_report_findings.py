@@ -291,6 +291,13 @@ def test_the_graph_that_costs_what_was_meant_and_more() -> None:
     assert [row[4] for row in steps.table.rows[:3]] == ["", "", "at most 1.15 ×"]
 
 
+def test_a_round_in_which_the_graph_cost_less_than_nothing() -> None:
+    made = runs.graph()
+    made[0]["extra_info"]["overhead"]["low"] = -1e-6
+    first = shown(report_graph.exhibits, *made)["graph-overhead"].findings[0]
+    assert "the graph adds 3 µs (below 0 to 3.3 µs)" in first
+
+
 def test_words() -> None:
     assert [plain(v) for v in (0, 0.1234, 12.34, 1234.5, 1.43e9, 3e-7, None)] == [
         "0", "0.123", "12.3", "1,234", "1.43 × 10⁹", "3.00 × 10⁻⁷", "–",
