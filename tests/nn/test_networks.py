@@ -9,31 +9,13 @@ from accelnn import Tensor, gradcheck, nn
 from accelnn.backends import Backend
 from accelnn.errors import GraphError
 from accelnn.nn import functional as F
-from tests.golden.entries import Golden, grads, linear
+from tests.golden.entries import Golden, grads, linear, stack, through
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
     "relu": nn.ReLU,
 }
-
-
-def stack(golden: Golden, names: list[str], backend: Backend) -> nn.Sequential:
-    """Return Linears without bias of these inputs, ReLU between them."""
-    layers: list[nn.Module] = []
-    for name in names:
-        layers += [linear(golden.inputs[name], None, backend), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
-
-
-def through(model: nn.Sequential, x: Tensor) -> list[Tensor]:
-    """Return what every layer makes of ``x``, with gradients kept."""
-    found = []
-    for layer in model:
-        x = layer(x)
-        x.retain_grad()
-        found.append(x)
-    return found
 
 
 def test_one_hidden_layer(backend: Backend) -> None:
