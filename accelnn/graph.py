@@ -138,7 +138,7 @@ def gradients(root: Any, seed: Any, *, retain_graph: bool = False) -> Iterator[t
         operation kept it; before the first gradient is yielded.
     """
     order = topological_order(root)
-    _check(order)
+    check_way_back(order)
     if root._node is None or root._retain:
         seed = root.backend.copy(seed)
     grads: dict[int, Any] = {id(root): seed}
@@ -167,7 +167,7 @@ def gradients(root: Any, seed: Any, *, retain_graph: bool = False) -> Iterator[t
             node.backward = None
 
 
-def _check(order: list[Any]) -> None:
+def check_way_back(order: list[Any]) -> None:
     """Raise if an operation was used up, or needs what was overwritten after it."""
     latest, endangered = changes.latest(), []
     for tensor in order:

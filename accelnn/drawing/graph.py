@@ -11,7 +11,7 @@ from accelnn.autograd import Tensor
 from accelnn.drawing.signs import TAKES_CONSTANT, exponent_of, formula, sign
 from accelnn.drawing.values import array_text, number
 from accelnn.errors import GraphError
-from accelnn.graph import _check as check_way_back
+from accelnn.graph import check_way_back
 
 #: A picture of more is no picture.
 MOST_NODES = 300

@@ -197,7 +197,10 @@ class Module(Hookable):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients: ``.grad`` becomes None, or with False keeps its array, of zeros."""
         for parameter in self.parameters():
-            forget_gradient(parameter, set_to_none)
+            if set_to_none or parameter.grad is None:
+                parameter.grad = None
+            else:
+                parameter.grad.zero_()
 
     def requires_grad_(self, requires_grad: bool = True) -> "Module":
         """Let all parameters be learned, or with False freeze them; returns itself."""
@@ -367,12 +370,3 @@ def write(tensor: Tensor, values: Any) -> None:
         changed(tensor.array)
     else:
         tensor.array = array
-
-
-def forget_gradient(parameter: Tensor, set_to_none: bool) -> None:
-    """Set ``.grad`` to None, or where there is one, its array to zeros."""
-    held = parameter.grad
-    if set_to_none or held is None:
-        parameter.grad = None
-    else:
-        write(held, held.backend.xp.zeros_like(held.array))

@@ -8,7 +8,6 @@ from typing import Any
 from accelnn.autograd import Parameter, Tensor
 from accelnn.backends.plan import Update
 from accelnn.graph import changed
-from accelnn.nn.module import forget_gradient
 
 Scalars = tuple[float, float, float]
 
@@ -101,7 +100,10 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients: ``.grad`` becomes None, or with False keeps its array, of zeros."""
         for parameter in self.parameters:
-            forget_gradient(parameter, set_to_none)
+            if set_to_none or parameter.grad is None:
+                parameter.grad = None
+            else:
+                parameter.grad.zero_()
 
     def __repr__(self) -> str:
         hidden = ("parameters", "t")
