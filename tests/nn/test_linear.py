@@ -221,14 +221,18 @@ def test_dtypes_must_agree() -> None:
         TypeError, match="input of float64 for a weight of float32; convert the inp"
     ):
         nn.Linear(4, 3)(np.ones((2, 4)))
+    with pytest.raises(TypeError, match="for a weight of float32"):
+        nn.Linear(4, 3, bias=False)(np.ones((2, 4)))
     x, w = Tensor(np.ones((1, 3))), Tensor(np.ones((4, 3)))
     with pytest.raises(TypeError, match="a bias of float32"):
         F.linear(x, w, Tensor([0.0] * 4))
 
 
-def test_backends_must_agree() -> None:
+@pytest.mark.parametrize("bias", [True, False])
+def test_backends_must_agree(bias: bool) -> None:
+    x = Tensor(np.ones((2, 4), "float32"), backend="numpy")
     with pytest.raises(TypeError, match="weight is on backend 'numba', its input on 'numpy'"):
-        nn.Linear(4, 3, backend="numba")(Tensor(np.ones((2, 4), "float32"), backend="numpy"))
+        nn.Linear(4, 3, bias, backend="numba")(x)
 
 
 @pytest.mark.parametrize("width", [-1, 2.0, "3", None])

@@ -300,3 +300,18 @@ def test_numpy_numbers_and_repr() -> None:
     assert repr(AdamW(WEIGHTS)) == (
         "AdamW(lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01)"
     )
+
+
+@pytest.mark.parametrize("set_to_none", [True, False])
+def test_zero_grad_forgets_or_fills_with_zeros(backend: Backend, set_to_none: bool) -> None:
+    p, untouched = (Parameter(np.ones(2), backend=backend) for _ in range(2))
+    give(p, [3.0, 4.0])
+    held = p.grad
+    SGD([p, untouched], lr=0.1).zero_grad(set_to_none)
+    assert untouched.grad is None
+    if set_to_none:
+        assert p.grad is None
+    else:
+        assert p.grad is held
+        assert held is not None
+        assert held.tolist() == [0, 0]
